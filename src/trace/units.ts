@@ -1,0 +1,68 @@
+/**
+ * The branded numbers of the simulated world. A brand costs nothing at run time and keeps an address from being added to a
+ * time or passed as a handle's index.
+ */
+
+declare const brand: unique symbol;
+type Branded<Name extends string> = number & { readonly [brand]: Name };
+
+/**
+ * A 64-bit guest virtual address, held as the *signed* value of its 64 bits: every canonical x64 address then fits a
+ * JavaScript number exactly. Kernel addresses are negative: `0xFFFFF80000001000` is `-0x7FFFFFFF000`.
+ * Non-canonical values may be rounded; they fault wherever they are used.
+ */
+export type Address = Branded<'Address'>;
+
+/** An opaque value NDIS or the kernel gave to the driver; it is an address in the guest so that a driver may store it. */
+export type Handle = Address;
+
+/** Interrupt request level, 0 (PASSIVE_LEVEL) to 15 (HIGH_LEVEL). */
+export type Irql = Branded<'Irql'>;
+
+/** Virtual time since the simulated boot, in Windows' unit of 100 nanoseconds. */
+export type VirtualTime = Branded<'VirtualTime'>;
+
+export const NULL = 0 as Address;
+
+export const PASSIVE_LEVEL = 0 as Irql;
+export const APC_LEVEL = 1 as Irql;
+export const DISPATCH_LEVEL = 2 as Irql;
+/** Device interrupts on x64 run at 3 to 11; the level haltex gives the simulated device. */
+export const DEVICE_LEVEL = 9 as Irql;
+export const HIGH_LEVEL = 15 as Irql;
+
+const irqlNames: Readonly<Record<number, string>> = {
+  0: 'PASSIVE_LEVEL',
+  1: 'APC_LEVEL',
+  2: 'DISPATCH_LEVEL',
+  15: 'HIGH_LEVEL',
+};
+
+export function irqlName(irql: number): string {
+  return irqlNames[irql] ?? `DIRQL ${irql}`;
+}
+
+/** `address + bytes`, still an address. */
+export function at(address: Address, bytes: number): Address {
+  return (address + bytes) as Address;
+}
+
+/** The 64 bits of an address as an unsigned bigint, as registers hold it. */
+export function toBits(address: number): bigint {
+  return BigInt.asUintN(64, BigInt(Math.trunc(address)));
+}
+
+/** The address that 64 register bits stand for. */
+export function fromBits(bits: bigint): Address {
+  return Number(BigInt.asIntN(64, bits)) as Address;
+}
+
+/** `0xFFFFF80000001000`, the way debuggers on Windows print a pointer. */
+export function hex(value: number | bigint): string {
+  const bits = typeof value === 'bigint' ? BigInt.asUintN(64, value) : toBits(value);
+  return `0x${bits.toString(16).toUpperCase()}`;
+}
+
+export const MICROSECOND = 10;
+export const MILLISECOND = 10_000;
+export const SECOND = 10_000_000;

@@ -1,0 +1,191 @@
+/**
+ * Guest memory with a shadow byte for every byte. One WebAssembly.Memory holds both, so translated code checks an access with
+ * one load of as many shadow bytes as it touches and one compare, at any alignment, exact to the byte:
+ *
+ *     0 .. size            guest bytes; guest address = BASE + offset
+ *     size .. 2*size       shadow bytes, one for one
+ *     2*size .. +64 KiB    the engine's own page: registers, lookup tables (see cpu.ts)
+ *
+ * Guest addresses begin at 0xFFFFF80000000000, where Windows keeps drivers and pool, so pointers look and compare as they do
+ * there, and truncation to 32 bits is caught. BASE has 32 zero low bits: the offset of an address is its low half.
+ */
+import type { Address } from '../trace/units.ts';
+
+/** What a shadow byte says about its byte. A byte that no one set is `Unmapped` (0), so a new memory needs no filling. */
+export const Shadow = {
+  /** Never given to anyone. */
+  Unmapped: 0x00,
+  /** Was part of a block that has been freed. */
+  Freed: 0x01,
+  /** Between blocks: what an overrun or underrun meets first. */
+  Guard: 0x02,
+  /** A device answers: MMIO. */
+  Device: 0x03,
+  /** Present, but only to be touched below DISPATCH_LEVEL. */
+  Pageable: 0x04,
+  /** Present and pageable, never writable. */
+  PageableReadOnly: 0x05,
+  /** The page below a stack. */
+  StackGuard: 0x06,
+  /** Readable and executable or constant data: `ReadWrite` without the top bit. */
+  ReadOnly: 0x7f,
+  /** Ordinary memory. */
+  ReadWrite: 0xff,
+} as const;
+export type ShadowState = (typeof Shadow)[keyof typeof Shadow];
+
+/** An access the memory refuses. Thrown by checked accesses from TypeScript; translated code leaves with a `fault` exit. */
+export class MemoryFault extends Error {
+  readonly access: 'read' | 'write' | 'execute';
+  readonly address: Address;
+  readonly size: number;
+  readonly shadow: number;
+  constructor(access: 'read' | 'write' | 'execute', address: Address, size: number, shadow: number) {
+    super(`${access} of ${size} bytes at ${address}`);
+    this.access = access;
+    this.address = address;
+    this.size = size;
+    this.shadow = shadow;
+  }
+}
+
+/**
+ * Answers the accesses that the inline check does not let through (device registers, pageable memory, shared system pages).
+ * It returns, or throws `MemoryFault`, or throws anything else, which ends the run of the machine.
+ */
+export interface SlowAccess {
+  load(address: Address, size: number): bigint;
+  store(address: Address, size: number, value: bigint): void;
+}
+
+export const BASE = -0x800_0000_0000 as Address;
+
+const refuse: SlowAccess = {
+  load(address, size) {
+    throw new MemoryFault('read', address, size, 0);
+  },
+  store(address, size) {
+    throw new MemoryFault('write', address, size, 0);
+  },
+};
+
+export class GuestMemory {
+  readonly memory: WebAssembly.Memory;
+  /** Bytes of guest memory; a power of two. */
+  readonly size: number;
+  /** Who answers what the shadow does not let through. Set once, by the kernel, before anything runs. */
+  slow: SlowAccess = refuse;
+
+  private readonly bytes: Uint8Array;
+  private readonly view: DataView;
+
+  constructor(sizeLog2 = 26) {
+    this.size = 2 ** sizeLog2;
+    const pages = (2 * this.size) / 65536 + ENGINE_PAGES;
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.bytes = new Uint8Array(this.memory.buffer);
+    this.view = new DataView(this.memory.buffer);
+  }
+
+  /** True when all of `[address, address + size)` lies in guest memory, whatever its shadow says. */
+  contains(address: Address, size = 1): boolean {
+    return address >= BASE && address + size <= BASE + this.size;
+  }
+
+  // --- raw access: for the kernel's own bookkeeping and for loading images; no shadow check ---
+
+  /** A view of guest bytes; the caller has made sure they exist. */
+  raw(address: Address, size: number): Uint8Array {
+    if (!this.contains(address, size)) throw new MemoryFault('read', address, size, 0);
+    const offset = address - BASE;
+    return this.bytes.subarray(offset, offset + size);
+  }
+
+  shadowAt(address: Address): number {
+    return this.contains(address) ? (this.bytes[this.size + (address - BASE)] as number) : Shadow.Unmapped;
+  }
+
+  setShadow(address: Address, size: number, state: ShadowState): void {
+    if (!this.contains(address, size)) throw new MemoryFault('write', address, size, 0);
+    const offset = this.size + (address - BASE);
+    this.bytes.fill(state, offset, offset + size);
+  }
+
+  // --- checked access: what the kernel does on the driver's behalf, and what TypeScript miniports do ---
+
+  readU8(address: Address): number {
+    return this.readable(address, 1) ? this.view.getUint8(address - BASE) : Number(this.slow.load(address, 1));
+  }
+  readU16(address: Address): number {
+    return this.readable(address, 2) ? this.view.getUint16(address - BASE, true) : Number(this.slow.load(address, 2));
+  }
+  readU32(address: Address): number {
+    return this.readable(address, 4) ? this.view.getUint32(address - BASE, true) : Number(this.slow.load(address, 4));
+  }
+  readU64(address: Address): bigint {
+    return this.readable(address, 8) ? this.view.getBigUint64(address - BASE, true) : this.slow.load(address, 8);
+  }
+  /** A pointer, or any 64-bit value known to fit a signed 53-bit number. */
+  readPointer(address: Address): Address {
+    if (!this.readable(address, 8)) return Number(BigInt.asIntN(64, this.slow.load(address, 8))) as Address;
+    const offset = address - BASE;
+    return (this.view.getInt32(offset + 4, true) * 0x1_0000_0000 + this.view.getUint32(offset, true)) as Address;
+  }
+
+  writeU8(address: Address, value: number): void {
+    if (this.writable(address, 1)) this.view.setUint8(address - BASE, value);
+    else this.slow.store(address, 1, BigInt(value & 0xff));
+  }
+  writeU16(address: Address, value: number): void {
+    if (this.writable(address, 2)) this.view.setUint16(address - BASE, value, true);
+    else this.slow.store(address, 2, BigInt(value & 0xffff));
+  }
+  writeU32(address: Address, value: number): void {
+    if (this.writable(address, 4)) this.view.setUint32(address - BASE, value, true);
+    else this.slow.store(address, 4, BigInt(value >>> 0));
+  }
+  writeU64(address: Address, value: bigint): void {
+    if (this.writable(address, 8)) this.view.setBigUint64(address - BASE, BigInt.asUintN(64, value), true);
+    else this.slow.store(address, 8, BigInt.asUintN(64, value));
+  }
+  writePointer(address: Address, value: number): void {
+    this.writeU64(address, BigInt(value));
+  }
+
+  /** A copy of `size` bytes, each checked. */
+  read(address: Address, size: number): Uint8Array {
+    if (size === 0) return new Uint8Array(0);
+    if (this.readable(address, size)) return this.bytes.slice(address - BASE, address - BASE + size);
+    return Uint8Array.from({ length: size }, (_, i) => this.readU8((address + i) as Address));
+  }
+
+  write(address: Address, data: Uint8Array): void {
+    if (data.length === 0) return;
+    if (this.writable(address, data.length)) this.bytes.set(data, address - BASE);
+    else data.forEach((byte, i) => this.writeU8((address + i) as Address, byte));
+  }
+
+  fill(address: Address, size: number, value: number): void {
+    if (size === 0) return;
+    if (this.writable(address, size)) this.bytes.fill(value, address - BASE, address - BASE + size);
+    else for (let i = 0; i < size; i++) this.writeU8((address + i) as Address, value);
+  }
+
+  /** Whether every byte may be read without help: ordinary or read-only memory. */
+  readable(address: Address, size: number): boolean {
+    if (!this.contains(address, size)) return false;
+    const start = this.size + (address - BASE);
+    for (let i = start; i < start + size; i++) if (((this.bytes[i] as number) | 0x80) !== 0xff) return false;
+    return true;
+  }
+
+  writable(address: Address, size: number): boolean {
+    if (!this.contains(address, size)) return false;
+    const start = this.size + (address - BASE);
+    for (let i = start; i < start + size; i++) if (this.bytes[i] !== 0xff) return false;
+    return true;
+  }
+}
+
+/** 64 KiB pages behind the shadow that belong to the engine. */
+export const ENGINE_PAGES = 16;
