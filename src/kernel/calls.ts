@@ -1,0 +1,151 @@
+/**
+ * The one wrapper around every call of the driver into the kernel or NDIS: decodes arguments by the record, writes the events,
+ * asks whether to fail, looks up what is undone, runs the body, enters what is acquired. Bodies hold behaviour only.
+ */
+import type { Stack, UndoOutcome } from '../trace/events.ts';
+import type { Recorder } from '../trace/recorder.ts';
+import type { Address } from '../trace/units.ts';
+import type { GuestMemory } from '../x64/memory.ts';
+import { decodeArguments, printable, printableResult, type RawArguments } from './arguments.ts';
+import type { HostEntry } from './host-code.ts';
+import type { AnyFunction, Detail } from './record.ts';
+import type { Found, Resources } from './resources.ts';
+import { type Coroutine, POINT, type Scheduler } from './scheduler.ts';
+import { Unsupported } from './stops.ts';
+
+/** Decides which acquisitions fail. Asked once for every call of a function that can fail. */
+export interface FaultPlan {
+  /** The id of the failure to strike with, or undefined to let the call go on. */
+  strike(fn: string, failures: readonly string[], callback: string | undefined): string | undefined;
+}
+
+export const noFaults: FaultPlan = { strike: () => undefined };
+
+/** Where the driver stands, innermost frame first. */
+export type StackCapture = () => Stack;
+
+export class Calls {
+  private readonly memory: GuestMemory;
+  private readonly scheduler: Scheduler;
+  private readonly trace: Recorder;
+  private readonly resources: Resources;
+  private readonly faults: FaultPlan;
+  private readonly capture: StackCapture;
+
+  constructor(parts: {
+    memory: GuestMemory;
+    scheduler: Scheduler;
+    trace: Recorder;
+    resources: Resources;
+    faults: FaultPlan;
+    capture: StackCapture;
+  }) {
+    this.memory = parts.memory;
+    this.scheduler = parts.scheduler;
+    this.trace = parts.trace;
+    this.resources = parts.resources;
+    this.faults = parts.faults;
+    this.capture = parts.capture;
+  }
+
+  /** Performs a call of the driver to an imported function; gives what the record says it returns. */
+  *perform(entry: HostEntry, raw: RawArguments, caller: Address): Coroutine<unknown> {
+    if (entry.kind === 'missing') {
+      throw new Unsupported(
+        entry.name,
+        `the driver calls ${entry.name} of ${entry.module}, which haltex does not model`,
+        this.capture(),
+      );
+    }
+    if (entry.kind !== 'function') throw new Unsupported(entry.name, `a call through ${entry.name}`, this.capture());
+    const { record, name: fn } = entry;
+    const args = decodeArguments(this.memory, record.params, raw);
+    const shown = Object.fromEntries(
+      Object.entries(args).map(([name, value]) => [name, printable(this.memory, value, record.params[name])]),
+    );
+    const call = this.trace.emit({ kind: 'call', fn, args: shown, caller });
+    yield POINT;
+    const injected = this.strike(fn, record);
+    const result = injected === undefined ? yield* this.run(entry, record, args, caller) : injected.fail(args);
+    this.trace.emit({
+      kind: 'return',
+      fn,
+      call,
+      result: printableResult(record.returns, result),
+      ...(injected === undefined ? {} : { injected: `fail-${fn.toLowerCase()}-${injected.id}` }),
+    });
+    return result;
+  }
+
+  private strike(fn: string, record: AnyFunction) {
+    if (record.failures === undefined || record.failures.length === 0) return undefined;
+    const ids = record.failures.map((failure) => failure.id);
+    const chosen = this.faults.strike(fn, ids, this.scheduler.current.callbacks.at(-1)?.name);
+    return record.failures.find((failure) => failure.id === chosen);
+  }
+
+  private *run(
+    entry: Extract<HostEntry, { kind: 'function' }>,
+    record: AnyFunction,
+    args: Record<string, unknown>,
+    caller: Address,
+  ): Coroutine<unknown> {
+    const { undoes, acquires } = record;
+    const key = undoes?.key(args);
+    let found: Found | undefined;
+    if (undoes !== undefined && !(undoes.nullAllowed && (key === 0 || key === ''))) {
+      found = this.resources.find(undoes.types, key as number | string, undoes.match?.(args));
+      if (found.outcome !== 'undone' && found.outcome !== 'mismatch' && undoes.otherwise !== undefined) {
+        this.undo(entry.name, record, args, key as number | string, found, found.outcome);
+        return undoes.otherwise(args);
+      }
+    }
+    const given = record.body(entry.services, args, { fn: entry.name, caller });
+    const result = isCoroutine(given) ? yield* given : given;
+    if (undoes !== undefined && found !== undefined) {
+      const done = undoes.when === undefined ? record.returns !== 'status' || result === 0 : undoes.when(args, result);
+      const outcome = done || found.outcome === 'again' || found.outcome === 'never' ? found.outcome : 'refused';
+      this.undo(entry.name, record, args, key as number | string, found, outcome);
+    }
+    if (acquires !== undefined && gave(record, acquires.when?.(args, result), result)) {
+      const owner = acquires.owner?.(args);
+      const detail = acquires.detail?.(args, result);
+      this.resources.acquire(acquires.type, acquires.key(args, result), {
+        fn: entry.name,
+        ...(owner === undefined ? {} : { owner }),
+        ...(detail === undefined ? {} : { detail }),
+        stack: this.capture(),
+      });
+    }
+    return result;
+  }
+
+  private undo(
+    fn: string,
+    record: AnyFunction,
+    args: Record<string, unknown>,
+    key: number | string,
+    found: Found,
+    outcome: UndoOutcome,
+  ): void {
+    const undoes = record.undoes as NonNullable<AnyFunction['undoes']>;
+    const detail = undoes.match?.(args) as Detail | undefined;
+    this.resources.undo(undoes.types, key, {
+      fn,
+      outcome,
+      found,
+      ...(detail === undefined ? {} : { detail }),
+      stack: this.capture(),
+    });
+  }
+}
+
+function gave(record: AnyFunction, said: boolean | undefined, result: unknown): boolean {
+  if (said !== undefined) return said;
+  if (record.returns === 'status') return result === 0;
+  return record.returns === 'void' || (result !== 0 && result !== false);
+}
+
+function isCoroutine(value: unknown): value is Coroutine<unknown> {
+  return typeof value === 'object' && value !== null && 'next' in value;
+}

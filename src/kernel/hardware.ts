@@ -1,0 +1,241 @@
+/**
+ * The machine's buses as the kernel sees them: physical memory, memory-mapped and port ranges that devices answer, interrupts
+ * and DMA. Devices plug in here (see devices/); the kernel and NDIS map, read and connect through it.
+ */
+import type { Recorder } from '../trace/recorder.ts';
+import { type Address, at, type Irql, NULL } from '../trace/units.ts';
+import { BASE, type GuestMemory, MemoryFault, Shadow, type SlowAccess } from '../x64/memory.ts';
+import type { Heap } from './heap.ts';
+import { PAGE_SIZE } from './heap.ts';
+import type { Coroutine, Scheduler } from './scheduler.ts';
+
+/** Physical address of the first byte of guest memory: RAM lies below 4 GiB, as a small machine's does. */
+export const RAM_BASE = 0x0100_0000;
+
+export type AccessSize = 1 | 2 | 4 | 8;
+
+/** A range of device registers or ports. */
+export interface BusRange {
+  readonly start: number;
+  readonly size: number;
+  read(offset: number, size: AccessSize): number;
+  write(offset: number, size: AccessSize, value: number): void;
+}
+
+/** An interrupt a driver has connected. `serve` runs the driver's ISR at its IRQL and says whether the device was its. */
+export interface ConnectedInterrupt {
+  readonly irql: Irql;
+  readonly name: string;
+  serve(): Coroutine<boolean>;
+}
+
+/** One interrupt source of a device: its line, or one of its messages. */
+export interface InterruptSource {
+  readonly kind: 'line' | 'message';
+  /** Vector number in the resource list. */
+  readonly vector: number;
+  asserted: boolean;
+  /** Set while an ISR for it is queued or running. */
+  inService: boolean;
+  connected: ConnectedInterrupt | undefined;
+}
+
+interface Mapping {
+  readonly virtual: Address;
+  readonly size: number;
+  readonly physical: number;
+}
+
+/** After this many unserved rounds of one level-triggered line, Windows' machine would be stuck in an interrupt storm. */
+const STORM = 10_000;
+
+export class Hardware implements SlowAccess {
+  private readonly memory: GuestMemory;
+  private readonly heap: Heap;
+  private readonly scheduler: Scheduler;
+  private readonly trace: Recorder;
+  private readonly mmio: BusRange[] = [];
+  private readonly ports: BusRange[] = [];
+  private readonly mappings: Mapping[] = [];
+  private rounds = 0;
+
+  constructor(parts: { memory: GuestMemory; heap: Heap; scheduler: Scheduler; trace: Recorder }) {
+    this.memory = parts.memory;
+    this.heap = parts.heap;
+    this.scheduler = parts.scheduler;
+    this.trace = parts.trace;
+    parts.memory.slow = this;
+  }
+
+  addRegisters(range: BusRange): void {
+    this.mmio.push(range);
+  }
+
+  addPorts(range: BusRange): void {
+    this.ports.push(range);
+  }
+
+  // --- physical memory ---
+
+  /** Physical address of a guest virtual address in RAM. */
+  physicalOf(address: Address): number {
+    const mapping = this.mappings.find(({ virtual, size }) => address >= virtual && address < virtual + size);
+    return mapping === undefined ? address - BASE + RAM_BASE : mapping.physical + (address - mapping.virtual);
+  }
+
+  /** The guest virtual address of a physical address in RAM. */
+  virtualOf(physical: number): Address {
+    return at(BASE, physical - RAM_BASE);
+  }
+
+  /** True for physical addresses that are RAM: a driver that maps them as device memory is wrong. */
+  isRam(physical: number): boolean {
+    return physical >= RAM_BASE && physical < RAM_BASE + this.memory.size;
+  }
+
+  /** Maps device registers into the guest: every access to the block goes to the device. NULL when no device is there. */
+  mapRegisters(physical: number, size: number, what: string): Address {
+    if (this.find(this.mmio, physical, 1) === undefined && !this.isRam(physical)) return NULL;
+    const page = physical % PAGE_SIZE;
+    const block = this.heap.allocate(size + page, what, { align: PAGE_SIZE, shadow: Shadow.Device });
+    const virtual = at(block, page);
+    this.mappings.push({ virtual, size, physical });
+    return virtual;
+  }
+
+  unmapRegisters(virtual: Address): void {
+    const index = this.mappings.findIndex((mapping) => mapping.virtual === virtual);
+    if (index < 0) return;
+    this.mappings.splice(index, 1);
+    const block = this.heap.blockAt(virtual);
+    if (block !== undefined) this.heap.free(block.address);
+  }
+
+  // --- accesses the inline check did not let through ---
+
+  load(address: Address, size: number): bigint {
+    const range = this.deviceAt(address, size, 'read');
+    const value = range.read(this.physicalOf(address) - range.start, size as AccessSize);
+    return BigInt.asUintN(8 * size, BigInt(value));
+  }
+
+  store(address: Address, size: number, value: bigint): void {
+    const range = this.deviceAt(address, size, 'write');
+    range.write(this.physicalOf(address) - range.start, size as AccessSize, Number(value));
+  }
+
+  private deviceAt(address: Address, size: number, access: 'read' | 'write'): BusRange {
+    const shadow = this.memory.shadowAt(address);
+    if (shadow !== Shadow.Device) throw new MemoryFault(access, address, size, shadow);
+    const range = this.find(this.mmio, this.physicalOf(address), size);
+    if (range === undefined) throw new MemoryFault(access, address, size, shadow);
+    return range;
+  }
+
+  readPort(port: number, size: 1 | 2 | 4): number {
+    const range = this.find(this.ports, port, size);
+    return range === undefined ? 2 ** (8 * size) - 1 : range.read(port - range.start, size);
+  }
+
+  writePort(port: number, size: 1 | 2 | 4, value: number): void {
+    const range = this.find(this.ports, port, size);
+    range?.write(port - range.start, size, value);
+  }
+
+  private find(ranges: readonly BusRange[], start: number, size: number): BusRange | undefined {
+    return ranges.find((range) => start >= range.start && start + size <= range.start + range.size);
+  }
+
+  // --- DMA ---
+
+  /** The device reads RAM. An address that is not the driver's to give is a fault of the driver, blamed on the device. */
+  dmaRead(physical: number, size: number): Uint8Array {
+    const address = this.dmaTarget(physical, size, 'read');
+    return address === undefined ? new Uint8Array(size) : this.memory.raw(address, size).slice();
+  }
+
+  dmaWrite(physical: number, data: Uint8Array): void {
+    const address = this.dmaTarget(physical, data.length, 'write');
+    if (address !== undefined) this.memory.raw(address, data.length).set(data);
+  }
+
+  private dmaTarget(physical: number, size: number, access: 'read' | 'write'): Address | undefined {
+    const address = this.virtualOf(physical);
+    const allowed = this.memory.contains(address, size) && this.memory.readable(address, size);
+    if (allowed && (access === 'read' || this.memory.writable(address, size))) return address;
+    const shadow = this.memory.shadowAt(address);
+    const block = this.heap.explain(address);
+    const why =
+      shadow === Shadow.Freed
+        ? 'freed'
+        : shadow === Shadow.Guard
+          ? 'guard'
+          : shadow === Shadow.ReadOnly
+            ? 'read-only'
+            : 'unmapped';
+    this.trace.emit({
+      kind: 'fault',
+      by: 'device',
+      access,
+      address,
+      size,
+      why,
+      ...(block === undefined ? {} : { block }),
+      stack: [],
+    });
+    return undefined;
+  }
+
+  // --- interrupts ---
+
+  connect(source: InterruptSource, interrupt: ConnectedInterrupt): void {
+    source.connected = interrupt;
+    if (source.asserted) this.queue(source);
+  }
+
+  disconnect(source: InterruptSource): void {
+    source.connected = undefined;
+    for (const processor of this.scheduler.processors) {
+      const kept = processor.interrupts.filter((pending) => pending.source !== source);
+      processor.interrupts.splice(0, processor.interrupts.length, ...kept);
+    }
+    source.inService = false;
+  }
+
+  /** A message is sent, or a line goes up. */
+  assert(source: InterruptSource): void {
+    source.asserted = true;
+    this.queue(source);
+  }
+
+  /** A line goes down. */
+  deassert(source: InterruptSource): void {
+    source.asserted = false;
+    this.rounds = 0;
+  }
+
+  private queue(source: InterruptSource): void {
+    const interrupt = source.connected;
+    if (interrupt === undefined || source.inService) return;
+    source.inService = true;
+    this.scheduler.processors[0]?.interrupts.push({
+      name: interrupt.name,
+      irql: interrupt.irql,
+      source,
+      start: () => this.serve(source, interrupt),
+    });
+  }
+
+  private *serve(source: InterruptSource, interrupt: ConnectedInterrupt): Coroutine<void> {
+    if (source.kind === 'message') source.asserted = false;
+    yield* interrupt.serve();
+    source.inService = false;
+    if (!source.asserted || source.connected === undefined) return;
+    if (++this.rounds > STORM) {
+      this.trace.emit({ kind: 'fact', what: 'interrupt-storm', detail: { vector: source.vector } });
+      source.asserted = false;
+      return;
+    }
+    this.queue(source);
+  }
+}

@@ -1,0 +1,97 @@
+/** Calls routines of the driver: guest code, TypeScript routines, or an import the driver passed as a routine. */
+import type { Recorder } from '../trace/recorder.ts';
+import { type Address, type Handle, NULL } from '../trace/units.ts';
+import { type GuestMemory, MemoryFault } from '../x64/memory.ts';
+import { decodeArguments, decodeResult, encodeResult, printable, printableResult } from './arguments.ts';
+import type { Calls } from './calls.ts';
+import type { GuestCode } from './guest.ts';
+import type { HostCode } from './host-code.ts';
+import type { CallbackRecord, Params, ReturnKind, Returns } from './record.ts';
+import type { Coroutine, Scheduler } from './scheduler.ts';
+
+/** The arguments as NDIS or the kernel has them: numbers, addresses, booleans. */
+export type CallbackArguments<P extends Params> = { readonly [K in keyof P]: number | bigint | boolean };
+
+export class Invoker {
+  private readonly memory: GuestMemory;
+  private readonly scheduler: Scheduler;
+  private readonly trace: Recorder;
+  private readonly code: HostCode;
+  private readonly calls: Calls;
+  private readonly guest: GuestCode;
+
+  constructor(parts: {
+    memory: GuestMemory;
+    scheduler: Scheduler;
+    trace: Recorder;
+    code: HostCode;
+    calls: Calls;
+    guest: GuestCode;
+  }) {
+    this.memory = parts.memory;
+    this.scheduler = parts.scheduler;
+    this.trace = parts.trace;
+    this.code = parts.code;
+    this.calls = parts.calls;
+    this.guest = parts.guest;
+  }
+
+  /**
+   * Calls the driver's routine in the current context and gives its result. Entry and return are events; a routine that
+   * returns at another IRQL or with a spin lock more than it came with says so in its LeaveEvent.
+   */
+  *invoke<P extends Params, K extends ReturnKind>(
+    record: CallbackRecord<P, K>,
+    routine: Address,
+    args: CallbackArguments<P>,
+    adapter?: Handle,
+  ): Coroutine<Returns[K]> {
+    const context = this.scheduler.current;
+    const raw = Object.keys(record.params).map((name) =>
+      BigInt.asUintN(64, BigInt(args[name] as number | bigint | boolean)),
+    );
+    const decoded = decodeArguments(this.memory, record.params, (index) => raw[index] ?? 0n);
+    context.callbacks.push({ name: record.name, adapter: adapter ?? context.callbacks.at(-1)?.adapter });
+    const shown = Object.fromEntries(
+      Object.entries(decoded).map(([name, value]) => [name, printable(this.memory, value, record.params[name])]),
+    );
+    const enter = this.trace.emit({ kind: 'enter', callback: record.name, args: shown, address: routine });
+    const irql = this.scheduler.irql;
+    const locks = context.locks.length;
+    const result = decodeResult(record.returns, yield* this.run(record, routine, raw, decoded));
+    const changed = this.scheduler.irql !== irql;
+    const held = context.locks.slice(locks) as Address[];
+    this.trace.emit({
+      kind: 'leave',
+      callback: record.name,
+      enter,
+      result: printableResult(record.returns, result),
+      ...(changed ? { irqlAtEntry: irql } : {}),
+      ...(held.length > 0 ? { locksHeld: held } : {}),
+    });
+    if (changed) this.scheduler.setIrql(irql);
+    context.callbacks.pop();
+    return result;
+  }
+
+  private *run(record: CallbackRecord, routine: Address, raw: readonly bigint[], decoded: object): Coroutine<bigint> {
+    const entry = this.code.holds(routine) ? this.code.at(routine) : undefined;
+    if (entry?.kind === 'native') {
+      const given = entry.routine(decoded);
+      const result = isCoroutine(given) ? yield* given : given;
+      return encodeResult(record.returns, result as never);
+    }
+    if (entry?.kind === 'function') {
+      return encodeResult(
+        entry.record.returns,
+        (yield* this.calls.perform(entry, (index) => raw[index] ?? 0n, NULL)) as never,
+      );
+    }
+    if (entry !== undefined) throw new MemoryFault('execute', routine, 1, 0);
+    return yield* this.guest.call(routine, raw);
+  }
+}
+
+function isCoroutine(value: unknown): value is Coroutine<unknown> {
+  return typeof value === 'object' && value !== null && 'next' in value;
+}

@@ -1,0 +1,121 @@
+/**
+ * The kernel a machine runs on: one of each part, put together. Function bodies get this composition and use the parts they
+ * need; the parts themselves are given only the few others they use.
+ */
+import type { Stack } from '../trace/events.ts';
+import { Recorder } from '../trace/recorder.ts';
+import type { Address, Irql } from '../trace/units.ts';
+import type { Cpu, CpuHost } from '../x64/cpu.ts';
+import type { GuestMemory } from '../x64/memory.ts';
+import { Calls, type FaultPlan, noFaults } from './calls.ts';
+import { Clock } from './clock.ts';
+import { Exceptions } from './exceptions.ts';
+import { kernelFunctions } from './functions.ts';
+import { GuestCode } from './guest.ts';
+import { Hardware } from './hardware.ts';
+import { Heap } from './heap.ts';
+import { HOST_CODE_SIZE, HostCode } from './host-code.ts';
+import { Invoker } from './invoke.ts';
+import { Modules } from './modules.ts';
+import { processorBlocks } from './processors.ts';
+import { Resources } from './resources.ts';
+import { Scheduler, type Strategy } from './scheduler.ts';
+import { SpinLocks } from './spin-locks.ts';
+
+export interface KernelOptions {
+  readonly memory: GuestMemory;
+  /** Makes the CPU that runs guest code on this memory. */
+  readonly cpu: (
+    host: CpuHost,
+    hostCode: { start: Address; size: number },
+  ) => Cpu & { addCode(start: Address, size: number): void };
+  readonly processors: number;
+  readonly strategy?: Strategy;
+  readonly faults?: FaultPlan;
+}
+
+export class Kernel {
+  readonly memory: GuestMemory;
+  readonly clock = new Clock();
+  readonly scheduler: Scheduler;
+  readonly trace: Recorder;
+  readonly heap: Heap;
+  readonly code: HostCode;
+  readonly resources: Resources;
+  readonly calls: Calls;
+  readonly modules: Modules;
+  readonly invoker: Invoker;
+  readonly hardware: Hardware;
+  readonly spinLocks: SpinLocks;
+
+  constructor(options: KernelOptions) {
+    const { memory } = options;
+    this.memory = memory;
+    this.scheduler = new Scheduler(this.clock, options.processors, options.strategy);
+    this.trace = new Recorder(() => this.where());
+    this.heap = new Heap(memory, HOST_CODE_SIZE);
+    this.code = new HostCode(memory);
+    this.resources = new Resources(this.trace);
+    this.hardware = new Hardware(this);
+    this.spinLocks = new SpinLocks(memory, this.scheduler, this.trace);
+    this.calls = new Calls({ ...this.parts(), faults: options.faults ?? noFaults, capture: () => this.stack() });
+    const cpu = options.cpu(this.cpuHost(), { start: this.code.start, size: HOST_CODE_SIZE });
+    this.modules = new Modules({ ...this.parts(), addCode: (start, size) => cpu.addCode(start, size) });
+    const exceptions = new Exceptions({ ...this.parts(), modules: this.modules });
+    const guest = new GuestCode({
+      ...this.parts(),
+      cpu,
+      exceptions,
+      advance: (ticks) => this.clock.advance(ticks),
+      processorBlocks: processorBlocks(this.heap, memory, options.processors),
+    });
+    this.invoker = new Invoker({ ...this.parts(), guest });
+    exceptions.callGuest = (routine, args) => guest.call(routine, args);
+    for (const [name, record] of Object.entries(kernelFunctions)) this.code.provide(name, record, this);
+  }
+
+  /** The driver's call stack in the current context, innermost frame first. */
+  stack(): Stack {
+    const frames = this.scheduler.active?.frames ?? [];
+    return frames.toReversed().flatMap((tell) => tell());
+  }
+
+  private parts() {
+    const { memory, scheduler, trace, heap, code, resources, calls } = this;
+    return { memory, scheduler, trace, heap, code, resources, calls };
+  }
+
+  private where() {
+    const context = this.scheduler.active;
+    const inside = context?.callbacks.at(-1);
+    return {
+      time: this.clock.now,
+      processor: context?.processor ?? 0,
+      context: context?.name ?? 'machine',
+      irql: this.scheduler.irql,
+      ...(inside === undefined ? {} : { callback: inside.name }),
+      ...(inside?.adapter === undefined ? {} : { adapter: inside.adapter }),
+    };
+  }
+
+  private cpuHost(): CpuHost {
+    return {
+      cpuid: (leaf) => cpuid(leaf),
+      rdtsc: () => BigInt(Math.floor(this.clock.now * 100)),
+      readPort: (port, size) => this.hardware.readPort(port, size),
+      writePort: (port, size, value) => this.hardware.writePort(port, size, value),
+      readCr8: () => this.scheduler.irql,
+      writeCr8: (value) => {
+        this.scheduler.setIrql(value as Irql);
+      },
+    };
+  }
+}
+
+/** A plain x64 processor with SSE2 and cmpxchg16b, nothing newer: what every Windows 10 machine has (assumed sufficient). */
+function cpuid(leaf: number): { eax: number; ebx: number; ecx: number; edx: number } {
+  if (leaf === 0) return { eax: 1, ebx: 0x756e6547, ecx: 0x6c65746e, edx: 0x49656e69 };
+  if (leaf === 1) return { eax: 0x000306a9, ebx: 0, ecx: 0x0000_2001, edx: 0x0783_fbff };
+  if (leaf === 0x8000_0000) return { eax: 0x8000_0001, ebx: 0, ecx: 0, edx: 0 };
+  return { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+}

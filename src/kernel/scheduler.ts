@@ -1,0 +1,291 @@
+/**
+ * The one owner of every interleaving. Whatever runs in the simulated machine (a kernel thread, a DPC, an interrupt) is a
+ * coroutine; between two of its steps any other may run. Processors are virtual: exactly one context steps at a time, and a
+ * strategy picks which. Nothing here knows the host's time or threads.
+ */
+import type { Stack } from '../trace/events.ts';
+import { DISPATCH_LEVEL, type Handle, type Irql, PASSIVE_LEVEL, type VirtualTime } from '../trace/units.ts';
+import type { Clock } from './clock.ts';
+import { Hang, InternalError } from './stops.ts';
+
+/** What a coroutine yields to the scheduler. */
+export type Step =
+  /** Another context may run here. `spinning`: this one makes no progress by itself (stall, busy loop, budget end). */
+  | { readonly kind: 'point'; readonly spinning?: boolean }
+  /** Cannot go on until `ready()`, or until `deadline`. `spins`: keeps its processor (a spin lock), else gives it up. */
+  | {
+      readonly kind: 'wait';
+      readonly what: string;
+      ready(): boolean;
+      readonly deadline?: VirtualTime;
+      readonly spins?: boolean;
+    };
+
+/** What a step's `yield` gives back: a wait is told whether it ended by its deadline. */
+export type Resume = 'go' | 'timeout';
+export type Coroutine<T> = Generator<Step, T, Resume>;
+
+export const POINT: Step = { kind: 'point' };
+export const SPINNING: Step = { kind: 'point', spinning: true };
+
+/** One flow of control: its coroutine, and what a real processor would keep for it. */
+export class Context {
+  readonly id: number;
+  readonly name: string;
+  readonly kind: 'thread' | 'dpc' | 'interrupt';
+  readonly coroutine: Coroutine<unknown>;
+  /** IRQL it has while it does not run. */
+  irql: Irql;
+  processor: number | undefined;
+  /** IRQL of the processor before this context was put on top of it. */
+  interrupted: Irql = PASSIVE_LEVEL;
+  wait: Extract<Step, { kind: 'wait' }> | undefined;
+  done = false;
+  /** Driver callbacks it is inside of, outermost first. */
+  readonly callbacks: { readonly name: string; readonly adapter: Handle | undefined }[] = [];
+  /** Who can tell the frames of the code it is inside of, outermost first (see stacks.ts). */
+  readonly frames: (() => Stack)[] = [];
+  /** Spin locks it holds, in order of taking. */
+  readonly locks: number[] = [];
+  /** Room for whoever runs code in this context to keep its state (registers, stack). */
+  readonly keep = new Map<object, unknown>();
+
+  constructor(id: number, name: string, kind: Context['kind'], irql: Irql, coroutine: Coroutine<unknown>) {
+    this.id = id;
+    this.name = name;
+    this.kind = kind;
+    this.irql = irql;
+    this.coroutine = coroutine;
+  }
+}
+
+export interface Processor {
+  readonly number: number;
+  irql: Irql;
+  /** What runs here: a thread at the bottom, DPCs and interrupts on top. Only the last one steps. */
+  readonly contexts: Context[];
+  /** DPCs waiting for the IRQL to drop below DISPATCH_LEVEL. */
+  readonly dpcs: Pending[];
+  /** Interrupts waiting for the IRQL to drop below theirs. */
+  readonly interrupts: Pending[];
+}
+
+/** Work that starts as soon as the processor's IRQL allows. */
+export interface Pending {
+  readonly name: string;
+  readonly irql: Irql;
+  /** What queued it, for taking it back. */
+  readonly source: object;
+  start(): Coroutine<unknown>;
+}
+
+/** Picks who steps next. `last` stepped before and yielded `step`; it may or may not be among the options. */
+export type Strategy = (options: readonly Context[], last: Context | undefined, step: Step | undefined) => Context;
+
+/**
+ * The plain order: whoever runs goes on until it blocks or ends; only what interrupts its own processor comes between.
+ * A context that spins lets the other processors have a turn, as they would on real hardware.
+ */
+export const plainOrder: Strategy = (options, last, step) => {
+  const same = options.find((context) => context.processor === last?.processor);
+  if (same !== undefined && !(step?.kind === 'point' && step.spinning)) return same;
+  const other = options.find((context) => (context.processor ?? 0) > (last?.processor ?? 0));
+  return (other ?? options[0]) as Context;
+};
+
+export interface Limits {
+  /** Virtual time the run may reach. */
+  time: VirtualTime;
+  /** Guest instructions the run may reach. */
+  instructions: number;
+}
+
+export class Scheduler {
+  readonly processors: readonly Processor[];
+  readonly limits: Limits = { time: Number.MAX_SAFE_INTEGER as VirtualTime, instructions: Number.MAX_SAFE_INTEGER };
+  /** Guest instructions retired; whoever runs guest code adds to it. */
+  instructions = 0;
+  private readonly clock: Clock;
+  private readonly strategy: Strategy;
+  private contexts = 0;
+  /** Threads that are not on a processor: ready or waiting. */
+  private readonly off: Context[] = [];
+  private running: Context | undefined;
+
+  constructor(clock: Clock, processors: number, strategy: Strategy = plainOrder) {
+    this.clock = clock;
+    this.strategy = strategy;
+    this.processors = Array.from({ length: processors }, (_, number) => ({
+      number,
+      irql: PASSIVE_LEVEL,
+      contexts: [],
+      dpcs: [],
+      interrupts: [],
+    }));
+  }
+
+  /** The context that is stepping. Only coroutines may ask. */
+  get current(): Context {
+    if (this.running === undefined) throw new InternalError('scheduler-idle', 'no context is running');
+    return this.running;
+  }
+
+  get active(): Context | undefined {
+    return this.running;
+  }
+
+  /** The processor the current context runs on. */
+  get processor(): Processor {
+    return this.processors[this.current.processor as number] as Processor;
+  }
+
+  get irql(): Irql {
+    return this.running === undefined ? PASSIVE_LEVEL : this.processor.irql;
+  }
+
+  /** Sets the current processor's IRQL and gives the old one. Lowering it lets what waits in at the next point. */
+  setIrql(irql: Irql): Irql {
+    const old = this.processor.irql;
+    this.processor.irql = irql;
+    return old;
+  }
+
+  startThread(name: string, body: Coroutine<unknown>): Context {
+    const context = new Context(this.contexts++, name, 'thread', PASSIVE_LEVEL, body);
+    this.off.push(context);
+    return context;
+  }
+
+  /** Steps contexts until `root` has ended. */
+  runUntilDone(root: Context): void {
+    let step: Step | undefined;
+    let last: Context | undefined;
+    while (!root.done) {
+      this.clock.ringDue();
+      this.deliver();
+      const options = this.runnable();
+      if (options.length === 0) {
+        this.passTime(root);
+        continue;
+      }
+      this.checkLimits(root);
+      last = this.strategy(options, last, step);
+      step = this.step(last);
+    }
+  }
+
+  /** Puts pending interrupts and DPCs on top of the processors whose IRQL lets them in. */
+  private deliver(): void {
+    for (const processor of this.processors) {
+      const interrupt = processor.interrupts.findIndex((pending) => pending.irql > processor.irql);
+      if (interrupt >= 0) this.push(processor, 'interrupt', processor.interrupts.splice(interrupt, 1)[0] as Pending);
+      else if (processor.irql < DISPATCH_LEVEL && processor.dpcs.length > 0) {
+        this.push(processor, 'dpc', processor.dpcs.shift() as Pending);
+      }
+    }
+  }
+
+  private push(processor: Processor, kind: 'dpc' | 'interrupt', pending: Pending): void {
+    const context = new Context(this.contexts++, pending.name, kind, pending.irql, pending.start());
+    context.processor = processor.number;
+    context.interrupted = processor.irql;
+    processor.irql = pending.irql;
+    processor.contexts.push(context);
+  }
+
+  private runnable(): Context[] {
+    const options: Context[] = [];
+    let idle = 0;
+    for (const processor of this.processors) {
+      const top = processor.contexts.at(-1);
+      if (top === undefined) idle++;
+      else if (this.canStep(top)) options.push(top);
+    }
+    if (idle > 0) for (const thread of this.off) if (this.canStep(thread)) options.push(thread);
+    return options;
+  }
+
+  private canStep(context: Context): boolean {
+    const wait = context.wait;
+    return wait === undefined || wait.ready() || (wait.deadline !== undefined && wait.deadline <= this.clock.now);
+  }
+
+  private step(context: Context): Step | undefined {
+    if (context.processor === undefined) this.place(context);
+    let resume: Resume = 'go';
+    if (context.wait !== undefined) {
+      if (!context.wait.ready()) resume = 'timeout';
+      context.wait = undefined;
+    }
+    this.running = context;
+    const { done, value } = context.coroutine.next(resume);
+    this.running = undefined;
+    if (done) {
+      this.end(context);
+      return undefined;
+    }
+    if (value.kind === 'wait' && !value.ready()) {
+      context.wait = value;
+      if (!value.spins && context.kind === 'thread') this.takeOff(context);
+    }
+    return value;
+  }
+
+  private place(thread: Context): void {
+    const processor = this.processors.find((candidate) => candidate.contexts.length === 0) as Processor;
+    this.off.splice(this.off.indexOf(thread), 1);
+    thread.processor = processor.number;
+    processor.contexts.push(thread);
+    processor.irql = thread.irql;
+  }
+
+  /** A thread that waits gives its processor up, unless something runs on top of it (then it is not stepping anyway). */
+  private takeOff(thread: Context): void {
+    const processor = this.processors[thread.processor as number] as Processor;
+    processor.contexts.pop();
+    thread.irql = processor.irql;
+    thread.processor = undefined;
+    processor.irql = PASSIVE_LEVEL;
+    this.off.push(thread);
+  }
+
+  private end(context: Context): void {
+    const processor = this.processors[context.processor as number] as Processor;
+    processor.contexts.pop();
+    processor.irql = context.interrupted;
+    context.processor = undefined;
+    context.done = true;
+  }
+
+  /** Everyone waits: time passes to the next alarm or deadline. Without one, nothing will ever happen again. */
+  private passTime(root: Context): void {
+    const due = [this.clock.nextDue, ...this.waiting().map((context) => context.wait?.deadline)].filter(
+      (time) => time !== undefined,
+    );
+    if (due.length === 0) throw new Hang(`${describeWait(root)}, and nothing that could end the wait will ever run`);
+    this.clock.skipTo(Math.min(...due) as VirtualTime);
+    if (this.clock.now > this.limits.time) throw new Hang(`${describeWait(root)}, beyond the virtual-time budget`);
+  }
+
+  private checkLimits(root: Context): void {
+    if (this.clock.now > this.limits.time) throw new Hang(`${describeWait(root)}, beyond the virtual-time budget`);
+    if (this.instructions > this.limits.instructions) {
+      throw new Hang(`${root.name} runs on without end, beyond the instruction budget`);
+    }
+  }
+
+  /** Every context that waits, on a processor or off. */
+  waiting(): Context[] {
+    const all = [...this.processors.flatMap((processor) => processor.contexts), ...this.off];
+    return all.filter((context) => context.wait !== undefined);
+  }
+
+  /** Every context that has not ended. */
+  alive(): Context[] {
+    return [...this.processors.flatMap((processor) => processor.contexts), ...this.off];
+  }
+}
+
+function describeWait(context: Context): string {
+  return context.wait === undefined ? `${context.name} does not end` : `${context.name} waits for ${context.wait.what}`;
+}
