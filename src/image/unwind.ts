@@ -45,7 +45,14 @@ export function virtualUnwind(image: Image, base: Address, context: UnwindContex
   if (!entry) {
     const establisherFrame = fromBits(context.gpr[RSP]!);
     frame.return();
-    return { context: frame, establisherFrame, entry, region: 'leaf', handler: undefined, machineFrame: false };
+    return {
+      context: frame.context(),
+      establisherFrame,
+      entry,
+      region: 'leaf',
+      handler: undefined,
+      machineFrame: false,
+    };
   }
 
   const chain = unwindChain(image, entry);
@@ -61,7 +68,7 @@ export function virtualUnwind(image: Image, base: Address, context: UnwindContex
       else machineFrame = frame.popMachineFrame(false);
     }
     if (!machineFrame) frame.return();
-    return { context: frame, establisherFrame, entry, region: 'epilog', handler: undefined, machineFrame };
+    return { context: frame.context(), establisherFrame, entry, region: 'epilog', handler: undefined, machineFrame };
   }
 
   let machineFrame = false;
@@ -81,7 +88,7 @@ export function virtualUnwind(image: Image, base: Address, context: UnwindContex
   const primary = chain.at(-1)!;
   const inProlog = chain.length === 1 && rva - primary.entry.begin < primary.info.prologSize;
   return {
-    context: frame,
+    context: frame.context(),
     establisherFrame,
     entry,
     region: inProlog ? 'prolog' : 'body',
@@ -131,7 +138,7 @@ function undo(frame: Frame, code: UnwindCode, info: UnwindInfo, entry: RuntimeFu
 }
 
 /** The context being rewound. */
-class Frame implements UnwindContext {
+class Frame {
   readonly gpr: BigUint64Array;
   readonly xmm: BigUint64Array;
   rip: Address;
@@ -142,6 +149,10 @@ class Frame implements UnwindContext {
     this.xmm = context.xmm.slice();
     this.rip = context.rip;
     this.#readMemory = readMemory;
+  }
+
+  context(): UnwindContext {
+    return { gpr: this.gpr, xmm: this.xmm, rip: this.rip };
   }
 
   read(address: bigint): bigint {
