@@ -1,6 +1,10 @@
 /** Every kernel and HAL function we have, by name. A family joins by one line. */
+import { cStringFunctions } from './c-strings.ts';
+import { memoryFunctions } from './memory-routines.ts';
 import { spinLockFunctions } from './spin-locks.ts';
 
 export const kernelFunctions = {
+  ...cStringFunctions,
+  ...memoryFunctions,
   ...spinLockFunctions,
 };
