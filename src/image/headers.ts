@@ -161,11 +161,12 @@ function refuseForeign(view: DataView, optional: number, optionalSize: number, m
     throw managed();
   }
   if (machine !== AMD64) {
-    const name = machineNames[machine] ?? `machine type ${rvaText(machine)}`;
-    const article = /^(8|A|E|I)/.test(name) ? 'an' : 'a';
+    const name = machineNames[machine];
+    const article = name && /^(8|A|E|I)/.test(name) ? 'an' : 'a';
+    const image = name ? `${article} ${name} image` : `an image for the unknown machine type ${rvaText(machine)}`;
     throw new ImageError(
       machine === I386 ? 'not-64-bit' : 'wrong-machine',
-      `this is ${article} ${name} image; haltex runs x64 drivers only.`,
+      `this is ${image}; haltex runs x64 drivers only.`,
     );
   }
   if (magic === 0x10b) {
@@ -203,7 +204,7 @@ function notADriver(subsystem: number, dll: boolean): ImageError {
   const user = subsystem === 2 || subsystem === 3;
   const kind =
     user && dll ? 'a user-mode DLL' : (subsystemNames[subsystem] ?? `an image for the unknown subsystem ${subsystem}`);
-  return new ImageError('not-a-driver', `this is ${kind}, not a driver (its subsystem is not "native").`);
+  return new ImageError('not-a-driver', `this is ${kind}, not a Windows driver (its subsystem is not "native").`);
 }
 
 type Sizes = Pick<Headers, 'sizeOfImage' | 'sizeOfHeaders' | 'sectionAlignment' | 'fileAlignment' | 'imageBase'>;

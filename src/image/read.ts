@@ -48,7 +48,8 @@ export function readImage(bytes: Uint8Array, options: ReadOptions = {}): Image {
     () => readFunctions(layout, directory(Directory.EXCEPTION), headers.sizeOfImage),
     { functions: [], ignored: 0 },
   );
-  if (ignored > 0) notes.push(`the exception table has ${ignored} entries that describe no code; they are ignored.`);
+  if (ignored === 1) notes.push('the exception table has an entry that describes no code; it is ignored.');
+  if (ignored > 1) notes.push(`the exception table has ${ignored} entries that describe no code; they are ignored.`);
 
   const image: Image = {
     ...headers,

@@ -59,7 +59,7 @@ export interface LanguageHandler {
 }
 
 const FUNCTION_ENTRY = 12;
-const MAX_FUNCTIONS = 262_144;
+const MAX_FUNCTIONS = 131_072;
 
 const FLAG_EHANDLER = 1;
 const FLAG_UHANDLER = 2;

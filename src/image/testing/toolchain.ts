@@ -35,7 +35,13 @@ export function compileDriver(
     run('llvm-dlltool', '-m', 'i386:x86-64', '-d', `${index}.def`, '-l', `${index}.lib`);
     return `${index}.lib`;
   });
-  const target = ['--target=x86_64-pc-windows-msvc', '-fms-extensions', '-ffreestanding', '-funwind-tables', '-mno-stack-arg-probe'];
+  const target = [
+    '--target=x86_64-pc-windows-msvc',
+    '-fms-extensions',
+    '-ffreestanding',
+    '-funwind-tables',
+    '-mno-stack-arg-probe',
+  ];
   run('clang', ...target, '-O1', ...clangOptions, '-c', 'driver.c', '-o', 'driver.obj');
   run(
     'lld-link', '/nologo', '/driver', '/subsystem:native', '/nodefaultlib', '/entry:DriverEntry', '/dynamicbase', '/debug',
