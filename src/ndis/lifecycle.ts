@@ -1,0 +1,357 @@
+/**
+ * What NDIS and the plug and play manager do to a miniport, one operation each: every call of a MiniportXxx routine that moves
+ * the adapter through its states. Scenarios (machine/) play these in order. Page: network/miniport-adapter-states-and-operations.
+ */
+import { D, functionsOf, HANDLE, ULONG } from '../kernel/record.ts';
+import type { Coroutine } from '../kernel/scheduler.ts';
+import { Hang } from '../kernel/stops.ts';
+import { type Address, at, HIGH_LEVEL, hex, NULL, PASSIVE_LEVEL, SECOND, type VirtualTime } from '../trace/units.ts';
+import type { Adapter, PendingOperation } from './adapter.ts';
+import {
+  MiniportAddDevice,
+  MiniportDevicePnPEventNotify,
+  MiniportDriverUnload,
+  MiniportHaltEx,
+  MiniportInitializeEx,
+  MiniportPause,
+  MiniportRemoveDevice,
+  MiniportRestart,
+  MiniportShutdownEx,
+} from './callbacks.ts';
+import type { MiniportDriver } from './driver.ts';
+import {
+  NDIS_MINIPORT_INIT_PARAMETERS,
+  NDIS_MINIPORT_PAUSE_PARAMETERS,
+  NDIS_MINIPORT_RESTART_PARAMETERS,
+  NDIS_PORT_AUTHENTICATION_PARAMETERS,
+  NDIS_RESTART_ATTRIBUTES,
+  NDIS_RESTART_GENERAL_ATTRIBUTES,
+  NET_DEVICE_PNP_EVENT,
+} from './driver-structures.ts';
+import type { Ndis } from './ndis.ts';
+import { ObjectType } from './object-header.ts';
+import { resourceList } from './resource-list.ts';
+import { NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS } from './status.ts';
+
+/** NDIS_HALT_ACTION (contract.md G1). */
+export const HaltAction = {
+  DeviceDisabled: 0,
+  DeviceInstanceDeInitialized: 1,
+  DevicePoweredDown: 2,
+  DeviceSurpriseRemoved: 3,
+  DeviceFailed: 4,
+  DeviceInitializationFailed: 5,
+  DeviceStopped: 6,
+} as const;
+export type HaltActionName = keyof typeof HaltAction;
+
+/** NDIS_SHUTDOWN_ACTION. */
+export const ShutdownAction = { PowerOff: 0, BugCheck: 1 } as const;
+
+/** NDIS_PAUSE_ATTRIBUTES: since 6.40 the reason is reliable (contract.md G4). */
+const PAUSE_NDIS_INTERNAL = 0x1;
+const OID_GEN_MINIPORT_RESTART_ATTRIBUTES = 0x0001_021d;
+
+/** Virtual time after which NDIS' watchdog would have reported a pause, restart or halt (assumed: contract.md X2). */
+const WATCHDOG = 120 * SECOND;
+/** Guest instructions one routine may run before it counts as one that never returns (assumed). */
+const INSTRUCTION_BUDGET = 200_000_000;
+
+export class Lifecycle {
+  private readonly ndis: Ndis;
+
+  constructor(ndis: Ndis) {
+    this.ndis = ndis;
+  }
+
+  /** MiniportAddDevice, where the driver registered one. */
+  *addDevice(adapter: Adapter): Coroutine<number> {
+    const routine = adapter.driver.optional.MiniportAddDeviceHandler;
+    if (routine === undefined) return NDIS_STATUS_SUCCESS;
+    adapter.valid = true;
+    const status = yield* this.watched(
+      this.invoker.invoke(
+        MiniportAddDevice,
+        routine,
+        { NdisMiniportHandle: adapter.handle, MiniportDriverContext: adapter.driver.context },
+        adapter.handle,
+      ),
+    );
+    adapter.valid = false;
+    return status;
+  }
+
+  *removeDevice(adapter: Adapter): Coroutine<void> {
+    const routine = adapter.driver.optional.MiniportRemoveDeviceHandler;
+    if (routine === undefined) return;
+    yield* this.watched(
+      this.invoker.invoke(
+        MiniportRemoveDevice,
+        routine,
+        { MiniportAddDeviceContext: adapter.addDeviceContext },
+        adapter.handle,
+      ),
+    );
+  }
+
+  *initialize(adapter: Adapter): Coroutine<number> {
+    const { heap, memory } = this.ndis.kernel;
+    adapter.move('MiniportInitializeEx');
+    adapter.valid = true;
+    const authentication = heap.allocate(
+      NDIS_PORT_AUTHENTICATION_PARAMETERS.size,
+      'NDIS_PORT_AUTHENTICATION_PARAMETERS',
+      { fill: 0 },
+    );
+    NDIS_PORT_AUTHENTICATION_PARAMETERS.write(memory, authentication, {
+      Header: { Type: ObjectType.DEFAULT, Revision: 1, Size: NDIS_PORT_AUTHENTICATION_PARAMETERS.size },
+    });
+    const resources = resourceList(this.ndis.kernel, adapter.device);
+    const parameters = heap.allocate(NDIS_MINIPORT_INIT_PARAMETERS.size, 'NDIS_MINIPORT_INIT_PARAMETERS', { fill: 0 });
+    NDIS_MINIPORT_INIT_PARAMETERS.write(memory, parameters, {
+      Header: { Type: ObjectType.MINIPORT_INIT_PARAMETERS, Revision: 1, Size: NDIS_MINIPORT_INIT_PARAMETERS.size },
+      AllocatedResources: resources,
+      MiniportAddDeviceContext: adapter.addDeviceContext,
+      IfIndex: 7,
+      NetLuid: 0x0006_0080_0000_0000n,
+      DefaultPortAuthStates: authentication,
+    });
+    const routine = adapter.routine('InitializeHandlerEx') as Address;
+    const status = yield* this.watched(
+      this.invoker.invoke(
+        MiniportInitializeEx,
+        routine,
+        {
+          NdisMiniportHandle: adapter.handle,
+          MiniportDriverContext: adapter.driver.context,
+          MiniportInitParameters: parameters,
+        },
+        adapter.handle,
+      ),
+    );
+    // NDIS' own structures are gone once the routine has returned; a driver that kept a pointer finds out.
+    for (const block of [parameters, authentication, resources]) if (block !== NULL) heap.free(block);
+    if (status === NDIS_STATUS_SUCCESS) {
+      adapter.move('initialize complete');
+    } else {
+      adapter.move('initialize failed');
+      adapter.valid = false;
+      this.ndis.adapterGone(adapter);
+    }
+    return status;
+  }
+
+  *restart(adapter: Adapter): Coroutine<number> {
+    const { heap, memory } = this.ndis.kernel;
+    adapter.move('MiniportRestart');
+    const data = NDIS_RESTART_ATTRIBUTES.offset('Data');
+    const attributes = heap.allocate(data + NDIS_RESTART_GENERAL_ATTRIBUTES.size, 'NDIS_RESTART_ATTRIBUTES', {
+      fill: 0,
+    });
+    NDIS_RESTART_ATTRIBUTES.write(memory, attributes, {
+      Oid: OID_GEN_MINIPORT_RESTART_ATTRIBUTES,
+      DataLength: NDIS_RESTART_GENERAL_ATTRIBUTES.size,
+    });
+    NDIS_RESTART_GENERAL_ATTRIBUTES.write(memory, at(attributes, data), {
+      Header: { Type: 0xa2, Revision: 2, Size: NDIS_RESTART_GENERAL_ATTRIBUTES.size },
+      MtuSize: adapter.generalAttributes?.mtu ?? 1500,
+      LookaheadSize: adapter.generalAttributes?.lookahead ?? 1500,
+    });
+    const parameters = heap.allocate(NDIS_MINIPORT_RESTART_PARAMETERS.size, 'NDIS_MINIPORT_RESTART_PARAMETERS', {
+      fill: 0,
+    });
+    NDIS_MINIPORT_RESTART_PARAMETERS.write(memory, parameters, {
+      Header: { Type: ObjectType.DEFAULT, Revision: 1, Size: NDIS_MINIPORT_RESTART_PARAMETERS.offset('Flags') + 4 },
+      RestartAttributes: attributes,
+    });
+    adapter.restart = { status: undefined };
+    const status = yield* this.complete(
+      adapter.restart,
+      this.invoker.invoke(
+        MiniportRestart,
+        adapter.routine('RestartHandler') as Address,
+        { MiniportAdapterContext: adapter.context, MiniportRestartParameters: parameters },
+        adapter.handle,
+      ),
+      'NdisMRestartComplete',
+    );
+    adapter.restart = undefined;
+    heap.free(parameters);
+    heap.free(attributes);
+    adapter.move(status === NDIS_STATUS_SUCCESS ? 'restart complete' : 'restart failed');
+    return status;
+  }
+
+  *pause(adapter: Adapter): Coroutine<void> {
+    const { heap, memory } = this.ndis.kernel;
+    adapter.move('MiniportPause');
+    const parameters = heap.allocate(NDIS_MINIPORT_PAUSE_PARAMETERS.size, 'NDIS_MINIPORT_PAUSE_PARAMETERS', {
+      fill: 0,
+    });
+    NDIS_MINIPORT_PAUSE_PARAMETERS.write(memory, parameters, {
+      Header: { Type: ObjectType.DEFAULT, Revision: 1, Size: NDIS_MINIPORT_PAUSE_PARAMETERS.size },
+      PauseReason: PAUSE_NDIS_INTERNAL,
+    });
+    adapter.pause = { status: undefined };
+    yield* this.complete(
+      adapter.pause,
+      this.invoker.invoke(
+        MiniportPause,
+        adapter.routine('PauseHandler') as Address,
+        { MiniportAdapterContext: adapter.context, MiniportPauseParameters: parameters },
+        adapter.handle,
+      ),
+      'NdisMPauseComplete',
+    );
+    adapter.pause = undefined;
+    this.ndis.dataPath.pauseCompleted(adapter);
+    heap.free(parameters);
+    adapter.move('pause complete');
+  }
+
+  *halt(adapter: Adapter, action: HaltActionName): Coroutine<void> {
+    adapter.move('MiniportHaltEx');
+    yield* this.watched(
+      this.invoker.invoke(
+        MiniportHaltEx,
+        adapter.routine('HaltHandlerEx') as Address,
+        { MiniportAdapterContext: adapter.context, HaltAction: HaltAction[action] },
+        adapter.handle,
+      ),
+    );
+    this.ndis.kernel.trace.emit({
+      kind: 'fact',
+      what: 'device-activity',
+      detail: {
+        adapter: hex(adapter.handle),
+        present: adapter.device?.present ?? false,
+        activity: [...(adapter.device?.activity() ?? [])],
+      },
+    });
+    adapter.valid = false;
+    this.ndis.adapterGone(adapter);
+  }
+
+  /** System shutdown: at PASSIVE_LEVEL, or at HIGH_LEVEL while the system bugchecks. */
+  *shutdown(adapter: Adapter, action: keyof typeof ShutdownAction): Coroutine<void> {
+    adapter.move('MiniportShutdownEx');
+    const { scheduler } = this.ndis.kernel;
+    const irql = action === 'BugCheck' ? scheduler.setIrql(HIGH_LEVEL) : PASSIVE_LEVEL;
+    yield* this.watched(
+      this.invoker.invoke(
+        MiniportShutdownEx,
+        adapter.routine('ShutdownHandlerEx') as Address,
+        { MiniportAdapterContext: adapter.context, ShutdownAction: ShutdownAction[action] },
+        adapter.handle,
+      ),
+    );
+    if (action === 'BugCheck') scheduler.setIrql(irql);
+    this.ndis.kernel.trace.emit({
+      kind: 'fact',
+      what: 'device-activity',
+      detail: {
+        adapter: hex(adapter.handle),
+        present: adapter.device?.present ?? false,
+        activity: [...(adapter.device?.activity() ?? [])],
+      },
+    });
+  }
+
+  /** Tells the driver about its device: the numbers are NDIS_DEVICE_PNP_EVENT (ndis.h). */
+  *pnpEvent(adapter: Adapter, event: 'SurpriseRemoved' | 'PowerProfileChanged'): Coroutine<void> {
+    const { heap, memory } = this.ndis.kernel;
+    const parameters = heap.allocate(NET_DEVICE_PNP_EVENT.size, 'NET_DEVICE_PNP_EVENT', { fill: 0 });
+    NET_DEVICE_PNP_EVENT.write(memory, parameters, {
+      Header: { Type: ObjectType.DEFAULT, Revision: 1, Size: NET_DEVICE_PNP_EVENT.size },
+      DevicePnPEvent: PNP_EVENT[event],
+    });
+    yield* this.watched(
+      this.invoker.invoke(
+        MiniportDevicePnPEventNotify,
+        adapter.routine('DevicePnPEventNotifyHandler') as Address,
+        { MiniportAdapterContext: adapter.context, NetDevicePnPEvent: parameters },
+        adapter.handle,
+      ),
+    );
+    heap.free(parameters);
+  }
+
+  *unload(driver: MiniportDriver): Coroutine<void> {
+    yield* this.watched(
+      this.invoker.invoke(MiniportDriverUnload, driver.handlers.UnloadHandler as Address, {
+        DriverObject: driver.driverObject,
+      }),
+    );
+  }
+
+  private get invoker() {
+    return this.ndis.kernel.invoker;
+  }
+
+  /** Runs a routine that may answer NDIS_STATUS_PENDING, and waits for its completion. */
+  private *complete(operation: PendingOperation, call: Coroutine<number>, completion: string): Coroutine<number> {
+    const returned = yield* this.watched(call);
+    if (returned !== NDIS_STATUS_PENDING) return returned;
+    const ended = yield {
+      kind: 'wait',
+      what: completion,
+      ready: () => operation.status !== undefined,
+      deadline: (this.ndis.kernel.clock.now + WATCHDOG) as VirtualTime,
+    };
+    if (ended === 'timeout') throw new Hang(`the driver never calls ${completion}`);
+    return operation.status ?? NDIS_STATUS_FAILURE;
+  }
+
+  /** Lets a routine run within the watchdog's time and an instruction budget. */
+  *watched<T>(call: Coroutine<T>): Coroutine<T> {
+    const { scheduler, clock } = this.ndis.kernel;
+    const before = { ...scheduler.limits };
+    scheduler.limits.time = (clock.now + WATCHDOG) as VirtualTime;
+    scheduler.limits.instructions = scheduler.instructions + INSTRUCTION_BUDGET;
+    const result = yield* call;
+    Object.assign(scheduler.limits, before);
+    return result;
+  }
+}
+
+const PNP_EVENT = { SurpriseRemoved: 2, PowerProfileChanged: 5 } as const;
+
+const f = functionsOf<Ndis>();
+
+/** A completion nobody waits for: a fact for the rules. */
+function finish(ndis: Ndis, operation: PendingOperation | undefined, what: string, status: number): undefined {
+  if (operation === undefined || operation.status !== undefined) {
+    ndis.kernel.trace.emit({ kind: 'fact', what, detail: {}, stack: ndis.kernel.stack() });
+  } else {
+    operation.status = status;
+  }
+  return undefined;
+}
+
+export const lifecycleFunctions = {
+  NdisMPauseComplete: f({
+    module: 'NDIS.SYS',
+    page: 'ndis-ndismpausecomplete',
+    params: { MiniportAdapterHandle: HANDLE },
+    returns: 'void',
+    irql: D,
+    body(ndis, { MiniportAdapterHandle }) {
+      return finish(
+        ndis,
+        ndis.adapterOf(MiniportAdapterHandle)?.pause,
+        'pause-complete-unexpected',
+        NDIS_STATUS_SUCCESS,
+      );
+    },
+  }),
+  NdisMRestartComplete: f({
+    module: 'NDIS.SYS',
+    page: 'ndis-ndismrestartcomplete',
+    params: { MiniportAdapterHandle: HANDLE, Status: ULONG },
+    returns: 'void',
+    irql: D,
+    body(ndis, { MiniportAdapterHandle, Status }) {
+      return finish(ndis, ndis.adapterOf(MiniportAdapterHandle)?.restart, 'restart-complete-unexpected', Status);
+    },
+  }),
+};

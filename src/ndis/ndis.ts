@@ -1,0 +1,68 @@
+/**
+ * The NDIS library of one machine: its drivers and adapters and the parts that play NDIS' own side. Function bodies get this
+ * composition; behaviour stands in the families' files.
+ */
+import type { Kernel } from '../kernel/kernel.ts';
+import type { PciDevice } from '../kernel/pci.ts';
+import type { Handle } from '../trace/units.ts';
+import { Shadow } from '../x64/memory.ts';
+import { Adapter } from './adapter.ts';
+import { DataPath } from './data-path.ts';
+import type { MiniportDriver } from './driver.ts';
+import { ndisFunctions } from './functions.ts';
+import { Lifecycle } from './lifecycle.ts';
+import type { Header } from './object-header.ts';
+import { Oids } from './oids.ts';
+import { setOptionalHandlers } from './optional-handlers.ts';
+import { Ports } from './ports.ts';
+
+export class Ndis {
+  readonly kernel: Kernel;
+  readonly drivers: MiniportDriver[] = [];
+  readonly adapters: Adapter[] = [];
+  readonly lifecycle: Lifecycle;
+  readonly oids: Oids;
+  readonly dataPath: DataPath;
+  readonly ports: Ports;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+    this.lifecycle = new Lifecycle(this);
+    this.oids = new Oids(this);
+    this.dataPath = new DataPath(this);
+    this.ports = new Ports(this);
+    for (const [name, record] of Object.entries(ndisFunctions)) kernel.code.provide(name, record, this);
+  }
+
+  /** A handle: an address the driver may store and compare, and may not look into. */
+  newHandle(what: string): Handle {
+    return this.kernel.heap.allocate(16, what, { shadow: Shadow.Guard });
+  }
+
+  /** A new adapter of a driver for a device; `registryPath` is its key. */
+  addAdapter(driver: MiniportDriver, device: PciDevice | undefined, registryPath: string): Adapter {
+    const handle = this.newHandle('NDIS miniport adapter handle');
+    const adapter = new Adapter({ handle, driver, device, registryPath, trace: this.kernel.trace });
+    this.adapters.push(adapter);
+    return adapter;
+  }
+
+  /** The adapter a driver means by a handle, as long as the handle is good. */
+  adapterOf(handle: Handle): Adapter | undefined {
+    return this.adapters.find((adapter) => adapter.handle === handle && adapter.valid);
+  }
+
+  setOptionalHandlers(driver: MiniportDriver, header: Header): number {
+    return setOptionalHandlers(this.kernel.memory, driver, header);
+  }
+
+  /** The registration attributes came: NDIS opens the default port for traffic unless the driver controls it. */
+  registrationAttributesSet(adapter: Adapter): void {
+    this.ports.adapterRegistered(adapter);
+  }
+
+  /** MiniportHaltEx returned, or MiniportInitializeEx failed: NDIS takes back what is its own. */
+  adapterGone(adapter: Adapter): void {
+    this.ports.adapterGone(adapter);
+  }
+}
