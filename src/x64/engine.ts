@@ -1,0 +1,403 @@
+/**
+ * The guest CPU: runs x86-64 code of guest memory as WebAssembly, translated region by region as control gets there and
+ * kept. This file is the part in TypeScript: it starts translated code and deals with everything it comes back for.
+ */
+import { type Address, at, toBits } from '../trace/units.ts';
+import { type CodeSource, defaultLimits, Discovery, type Limits } from './cfg.ts';
+import type { Cpu, CpuHost, Exit } from './cpu.ts';
+import { Decoder, type Instruction } from './decode.ts';
+import { dispatcherModule, hasTailCalls, lookupIndex, tailDispatch } from './dispatch.ts';
+import { type ImportedFunction, Type } from './emit.ts';
+import { stateCode } from './flags.ts';
+import { Layout, LOOKUP_ENTRIES, NO_RIP } from './layout.ts';
+import type { Site } from './lift/frame.ts';
+import { CpuException, HelperContext } from './lift/helper.ts';
+import { recordOf } from './lift/table.ts';
+import { type GuestMemory, MemoryFault } from './memory.ts';
+import { type RegionCode, translate } from './region.ts';
+import { PageRegisters } from './registers.ts';
+
+export interface EngineOptions {
+  /**
+   * Flags are exact at every exit. Otherwise they are exact as far as the guest can see: calls and returns pass none (unless
+   * code behind a call reads some), and at a fault flags that nothing reads any more may be old.
+   */
+  readonly exactFlags?: boolean;
+  /** Limits of regions and inlining. */
+  readonly limits?: Partial<Limits>;
+  /** Whether regions call each other by WebAssembly tail calls; by default when the host has them. */
+  readonly tailCalls?: boolean;
+  /** Instructions between returns to TypeScript, so that V8 can swap in optimised code. */
+  readonly slice?: number;
+  /** Told of every translated region. */
+  readonly onRegion?: (region: { rip: Address; instructions: number; bytes: Uint8Array; entries: readonly Address[] }) => void;
+}
+
+interface Region {
+  readonly sites: readonly Site[];
+  readonly entries: readonly Address[];
+  readonly tableIndex: number;
+  readonly slow: boolean;
+}
+
+interface Range {
+  readonly start: Address;
+  readonly end: Address;
+}
+const within = (ranges: readonly Range[], address: Address): boolean => ranges.some((r) => address >= r.start && address < r.end);
+
+/** The slow path's imports, in the order of SLOW_LOAD and SLOW_STORE. */
+const slowImports: readonly ImportedFunction[] = [
+  { name: 'load', type: { params: [Type.i64, Type.i32], results: [Type.i64] } },
+  { name: 'store', type: { params: [Type.i64, Type.i32, Type.i64], results: [Type.i32] } },
+];
+
+const DECODE_WINDOW = 4096;
+const LONGEST_INSTRUCTION = 15;
+
+export class Engine implements Cpu, CodeSource {
+  readonly registers: PageRegisters;
+  retired = 0;
+  /** Regions translated since creation. */
+  translated = 0;
+
+  private readonly memory: GuestMemory;
+  private readonly helper: HelperContext;
+  private readonly limits: Limits;
+  private readonly slice: number;
+  private readonly onRegion: EngineOptions['onRegion'];
+  private readonly tailCalls: boolean;
+  private exactFlags: boolean;
+
+  private readonly page: number;
+  private readonly cells: DataView;
+  private readonly memoryPages: number;
+  private readonly table = new WebAssembly.Table({ element: 'anyfunc', initial: 64 });
+  private readonly runRegions: (unused: number) => void;
+  private readonly imports: Record<string, Record<string, unknown>>;
+
+  private code: Range[] = [];
+  private hostRanges: Range[] = [];
+  private decoder: Decoder | undefined;
+  private readonly decoded = new Map<Address, Instruction | undefined>();
+  private discovery: Discovery;
+  private readonly entries = new Map<Address, { region: Region; entry: number }>();
+  private readonly regions: Region[] = [];
+  private running = false;
+  private readonly slowSites = new Set<Address>();
+  private fault: MemoryFault | undefined;
+
+  constructor(memory: GuestMemory, host: CpuHost, options: EngineOptions = {}) {
+    this.memory = memory;
+    this.limits = { ...defaultLimits, ...options.limits };
+    this.slice = options.slice ?? 1_000_000;
+    this.onRegion = options.onRegion;
+    this.exactFlags = options.exactFlags ?? false;
+    this.tailCalls = options.tailCalls ?? hasTailCalls();
+    this.page = 2 * memory.size;
+    const { buffer } = memory.memory;
+    this.memoryPages = buffer.byteLength / 65536;
+    this.cells = new DataView(buffer, this.page);
+    this.registers = new PageRegisters(buffer, this.page);
+    this.helper = new HelperContext(this.registers, memory, host);
+    this.discovery = new Discovery(this, this.limits);
+    this.imports = {
+      env: {
+        memory: memory.memory,
+        table: this.table,
+        load: (address: bigint, size: number) => this.slowLoad(address, size),
+        store: (address: bigint, size: number, value: bigint) => this.slowStore(address, size, value),
+      },
+    };
+    const dispatcher = this.instantiate(dispatcherModule(this.page, this.memoryPages));
+    this.runRegions = dispatcher.run as (unused: number) => void;
+    this.clearLookup();
+  }
+
+  // --- the address space ---
+
+  /** Makes a range executable. */
+  addCode(start: Address, size: number): void {
+    const range = { start, end: at(start, size) };
+    this.code.push(range);
+    this.changed(range);
+  }
+
+  /** Takes a range of `addCode` back. */
+  removeCode(start: Address, size: number): void {
+    const range = { start, end: at(start, size) };
+    this.code = this.code.filter((r) => r.start !== range.start || r.end !== range.end);
+    this.changed(range);
+  }
+
+  /** Control that reaches this range leaves with a `host` exit. */
+  setHostRange(start: Address, size: number): void {
+    const range = { start, end: at(start, size) };
+    this.hostRanges.push(range);
+    this.changed(range);
+  }
+
+  /** Code that was translated from a range must not run again; what was no code may be some now. */
+  private changed(range: Range): void {
+    for (const [rip, instruction] of this.decoded) {
+      if (!within([range], rip)) continue;
+      if (instruction) {
+        this.forget();
+        return;
+      }
+      this.decoded.delete(rip);
+    }
+    this.disposeDecoder();
+  }
+
+  /** Drops all translated code: to be called when the guest's code has changed. */
+  forget(): void {
+    this.disposeDecoder();
+    this.decoded.clear();
+    this.discovery = new Discovery(this, this.limits);
+    this.entries.clear();
+    this.clearLookup();
+    // translated code that runs right now still names its sites
+    if (this.running) return;
+    this.regions.forEach((_, i) => {
+      this.table.set(i, null);
+    });
+    this.regions.length = 0;
+  }
+
+  private disposeDecoder(): void {
+    this.decoder?.dispose();
+    this.decoder = undefined;
+  }
+
+  isHost(rip: Address): boolean {
+    return within(this.hostRanges, rip);
+  }
+
+  decode(rip: Address): Instruction | undefined {
+    if (this.decoded.has(rip)) return this.decoded.get(rip);
+    const range = this.code.find((r) => rip >= r.start && rip < r.end);
+    let instruction: Instruction | undefined;
+    if (range && this.memory.contains(rip)) {
+      if (!this.decoder?.covers(rip) || !this.decoder.covers(Math.min(at(rip, LONGEST_INSTRUCTION), range.end - 1) as Address)) {
+        this.disposeDecoder();
+        const end = Math.min(range.end, rip + DECODE_WINDOW);
+        this.decoder = new Decoder(this.memory.raw(rip, end - rip), rip);
+      }
+      instruction = this.decoder.decode(rip);
+    }
+    this.decoded.set(rip, instruction);
+    return instruction;
+  }
+
+  // --- running ---
+
+  run(budget: number): Exit {
+    const { cells, registers } = this;
+    let left = budget;
+    cells.setInt32(Layout.stop, 0, true);
+    for (;;) {
+      const { rip } = registers;
+      if (this.isHost(rip)) return { kind: 'host', address: rip };
+      if (left <= 0 || cells.getInt32(Layout.stop, true) < 0) return { kind: 'budget' };
+      const refused = this.ensure(rip);
+      if (refused) return refused;
+
+      const fuel = Math.min(left, this.slice) - 1;
+      cells.setInt32(Layout.fuel, fuel, true);
+      cells.setInt32(Layout.site, 0, true);
+      this.running = true;
+      this.runRegions(0);
+      this.running = false;
+      let used = fuel - cells.getInt32(Layout.fuel, true);
+      const number = cells.getInt32(Layout.site, true);
+      if (number) {
+        const region = this.regions[cells.getInt32(Layout.region, true)]!;
+        const site = region.sites[number - 1]!;
+        used -= site.unused;
+        registers.rip = site.rip;
+        if (site.state) cells.setInt32(Layout.flagKind, stateCode(site.state), true);
+        const before = this.retired;
+        this.retired += used;
+        const exit = this.leave(site, region);
+        if (exit) return exit;
+        left -= this.retired - before;
+      } else {
+        this.retired += used;
+        left -= used;
+      }
+    }
+  }
+
+  stop(): void {
+    this.cells.setInt32(Layout.stop, -0x8000_0000, true);
+  }
+
+  /** Deals with a region left before an instruction; undefined: go on. */
+  private leave(site: Site, region: Region): Exit | undefined {
+    const { instruction } = site;
+    switch (site.kind) {
+      case 'budget':
+        return undefined;
+      case 'flags':
+        this.registers.packFlags();
+        return undefined;
+      case 'access':
+        // translate again from here, with the slow path in place
+        this.slowSites.add(site.rip);
+        this.drop(region);
+        this.compile(site.rip, true);
+        return undefined;
+      case 'refused':
+        return this.refused();
+      case 'helper':
+        return this.help(instruction!);
+      case 'exception':
+        return { kind: 'exception', vector: site.vector! };
+      case 'unsupported':
+        return {
+          kind: 'unsupported',
+          bytes: Array.from(instruction!.bytes, (b) => b.toString(16).padStart(2, '0')).join(' '),
+          mnemonic: instruction!.mnemonic,
+        };
+    }
+  }
+
+  private refused(): Exit {
+    const fault = this.fault!;
+    this.fault = undefined;
+    this.cells.setInt32(Layout.trap, 0, true);
+    const { access, address, size, shadow } = fault;
+    return { kind: 'fault', access, address, size, shadow };
+  }
+
+  /** Executes one instruction by its helper. */
+  private help(instruction: Instruction): Exit | undefined {
+    const { registers } = this;
+    try {
+      recordOf(instruction)!.helper!(this.helper, instruction);
+    } catch (error) {
+      if (error instanceof MemoryFault) {
+        this.fault = error;
+        return this.refused();
+      }
+      if (error instanceof CpuException) return { kind: 'exception', vector: error.vector };
+      throw error;
+    }
+    // a helper that stays (a repeated string instruction, between iterations) says so
+    if (this.helper.stays) this.helper.stays = false;
+    else registers.rip = instruction.next;
+    this.retired++;
+    return undefined;
+  }
+
+  private slowLoad(address: bigint, size: number): bigint {
+    try {
+      return this.helper.load(Number(address) as Address, size as 1 | 2 | 4 | 8);
+    } catch (error) {
+      this.trap(error);
+      return 0n;
+    }
+  }
+
+  private slowStore(address: bigint, size: number, value: bigint): number {
+    try {
+      this.helper.store(Number(address) as Address, size as 1 | 2 | 4 | 8, value);
+    } catch (error) {
+      this.trap(error);
+    }
+    return 0;
+  }
+
+  private trap(error: unknown): void {
+    if (!(error instanceof MemoryFault)) throw error;
+    this.fault = error;
+    this.cells.setInt32(Layout.trap, 1, true);
+  }
+
+  // --- translated code ---
+
+  /** Makes sure that the lookup cache has an address; an exit when there is no code. */
+  private ensure(rip: Address): Exit | undefined {
+    const known = this.entries.get(rip);
+    if (known) {
+      this.cache(rip, known.region.tableIndex, known.entry);
+      return undefined;
+    }
+    if (!this.decode(rip)) {
+      if (within(this.code, rip) && this.memory.contains(rip)) return { kind: 'exception', vector: 6 };
+      return { kind: 'fault', access: 'execute', address: rip, size: 1, shadow: this.memory.shadowAt(rip) };
+    }
+    this.compile(rip, false);
+    return undefined;
+  }
+
+  private compile(rip: Address, slow: boolean): void {
+    const index = this.regions.length;
+    const isSlow = (i: Instruction): boolean => this.slowSites.has(i.rip) || (slow && touchesUnknownMemory(i));
+    // imports cost time at instantiation: only when something may need them
+    const imports = slow || this.slowSites.size > 0 ? slowImports : [];
+    const code: RegionCode = translate(this.discovery, rip, {
+      memory: { size: this.memory.size, engine: this.page },
+      memoryPages: this.memoryPages,
+      exactFlags: this.exactFlags,
+      slow: isSlow,
+      region: index,
+      imports,
+      ...(this.tailCalls ? { dispatch: tailDispatch } : {}),
+    });
+    if (code.flagsAcrossCall) {
+      // what was translated before dropped flags at returns
+      this.exactFlags = true;
+      this.forget();
+      this.compile(rip, slow);
+      return;
+    }
+    this.translated++;
+    this.onRegion?.({ rip, instructions: code.instructions, bytes: code.module, entries: code.entries });
+    while (index >= this.table.length) this.table.grow(this.table.length);
+    this.table.set(index, this.instantiate(code.module).f);
+    const region: Region = { sites: code.sites, entries: code.entries, tableIndex: index, slow };
+    this.regions.push(region);
+    code.entries.forEach((entry, number) => {
+      // an older region keeps its inner entries, but not the address this one was made for
+      if (number > 0 && this.entries.has(entry)) return;
+      this.entries.set(entry, { region, entry: number });
+      this.cache(entry, index, number);
+    });
+  }
+
+  /** Takes a region's entries away; what runs again there is translated again. */
+  private drop(region: Region): void {
+    for (const rip of region.entries) {
+      if (this.entries.get(rip)?.region !== region) continue;
+      this.entries.delete(rip);
+      const line = this.line(rip);
+      if (this.cells.getBigInt64(line, true) === BigInt(rip)) this.cells.setBigInt64(line, NO_RIP, true);
+    }
+  }
+
+  private instantiate(bytes: Uint8Array): Record<string, unknown> {
+    return new WebAssembly.Instance(new WebAssembly.Module(bytes), this.imports).exports;
+  }
+
+  private line(rip: Address): number {
+    return Layout.lookup + 16 * lookupIndex(Number(toBits(rip) & 0xffffffffn));
+  }
+
+  private cache(rip: Address, tableIndex: number, entry: number): void {
+    const line = this.line(rip);
+    this.cells.setBigInt64(line, BigInt(rip), true);
+    this.cells.setInt32(line + 8, tableIndex, true);
+    this.cells.setInt32(line + 12, entry, true);
+  }
+
+  private clearLookup(): void {
+    for (let i = 0; i < LOOKUP_ENTRIES; i++) this.cells.setBigInt64(Layout.lookup + 16 * i, NO_RIP, true);
+  }
+}
+
+/** Through a pointer, so perhaps to a device: not the stack, not the image's own data. */
+function touchesUnknownMemory(instruction: Instruction): boolean {
+  return instruction.operands.some((o) => o.kind === 'memory' && (o.base >= 0 || o.index >= 0 || o.gs) && o.base !== 4);
+}

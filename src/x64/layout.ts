@@ -1,0 +1,56 @@
+/**
+ * Where things lie in the engine's page of the memory, behind guest bytes and shadow. Offsets are from the page's start,
+ * `2 * memory.size`. The first bytes stay zero: the shadow load of an access that begins in the last guest bytes reaches into
+ * them, and 0 is `Unmapped`.
+ */
+export const Layout = {
+  /** RAX .. R15, 8 bytes each. */
+  gpr: 0x40,
+  /** XMM0 .. XMM15, 16 bytes each. */
+  xmm: 0x100,
+  /** Where control is, or goes next. i64 */
+  rip: 0x200,
+  /** Base of GS-relative operands. i64 */
+  gsBase: 0x208,
+  /** The lazy flags: operands (three i64) and kind (i32), see flags.ts. */
+  flagX: 0x210,
+  flagY: 0x218,
+  flagZ: 0x220,
+  flagKind: 0x228,
+  /** DF and IF, at their places in RFLAGS. i32 */
+  systemFlags: 0x22c,
+  mxcsr: 0x230,
+  /** Instructions left in this slice; below zero ends it. i32 */
+  fuel: 0x234,
+  /** Negative when someone asked to stop. i32 */
+  stop: 0x238,
+  /** Why the last region came back: 0 = it went to `rip`, else 1 + the number of the site in `region`. i32 */
+  site: 0x23c,
+  /** The region that left through a site. i32 */
+  region: 0x240,
+  /** Non-zero after a slow access that was refused. i32 */
+  trap: 0x244,
+  /** The lookup cache, direct-mapped: tag (rip, i64), table index (i32), entry number (i32). */
+  lookup: 0x10000,
+} as const;
+
+export const LOOKUP_BITS = 14;
+export const LOOKUP_ENTRIES = 1 << LOOKUP_BITS;
+/** An address no guest code has: what an empty lookup entry is tagged with. Non-canonical. */
+export const NO_RIP = 0x7fff_ffff_ffff_ffffn;
+
+/** Bits of RFLAGS. */
+export const Rflags = {
+  CF: 0x001,
+  PF: 0x004,
+  AF: 0x010,
+  ZF: 0x040,
+  SF: 0x080,
+  IF: 0x200,
+  DF: 0x400,
+  OF: 0x800,
+  /** The six arithmetic flags. */
+  arithmetic: 0x8d5,
+  /** Reads as one. */
+  fixed: 0x002,
+} as const;
