@@ -65,7 +65,7 @@ export class Calls {
     );
     const call = this.trace.emit({ kind: 'call', fn, args: shown, caller });
     yield POINT;
-    const injected = this.strike(fn, record);
+    const injected = this.strike(fn, record, args);
     const result = injected === undefined ? yield* this.run(entry, record, args, caller) : injected.fail(args);
     this.trace.emit({
       kind: 'return',
@@ -77,11 +77,12 @@ export class Calls {
     return result;
   }
 
-  private strike(fn: string, record: AnyFunction) {
-    if (record.failures === undefined || record.failures.length === 0) return undefined;
-    const ids = record.failures.map((failure) => failure.id);
+  private strike(fn: string, record: AnyFunction, args: Record<string, unknown>) {
+    const possible = record.failures?.filter((failure) => failure.when?.(args) ?? true) ?? [];
+    if (possible.length === 0) return undefined;
+    const ids = possible.map((failure) => failure.id);
     const chosen = this.faults.strike(fn, ids, this.scheduler.current.callbacks.at(-1)?.name);
-    return record.failures.find((failure) => failure.id === chosen);
+    return possible.find((failure) => failure.id === chosen);
   }
 
   private *run(

@@ -140,6 +140,8 @@ export interface Undoes<A_, R> {
 /** One way a call fails, as the real one does. `id` is the last part of `fail-<call>-<id>`. */
 export interface Failure<A_, R> {
   readonly id: string;
+  /** Whether a call with these arguments can fail that way. Left out: every one can. */
+  when?(args: A_): boolean;
   /** Gives the result, and writes what the real call writes when it fails that way. */
   fail(args: A_): R;
 }
