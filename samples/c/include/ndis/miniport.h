@@ -1,0 +1,329 @@
+/* What a miniport registers: characteristics, attributes, handler types, parameters of the handlers. */
+#pragma once
+#include "nbl.h"
+#include "oid.h"
+
+/* Parameters NDIS passes in */
+typedef struct _NDIS_MINIPORT_INIT_PARAMETERS {
+    NDIS_OBJECT_HEADER Header;
+    ULONG Flags;
+    PNDIS_RESOURCE_LIST AllocatedResources;
+    NDIS_HANDLE IMDeviceInstanceContext;
+    NDIS_HANDLE MiniportAddDeviceContext;
+    NET_IFINDEX IfIndex;
+    NET_LUID NetLuid;
+    PNDIS_PORT_AUTHENTICATION_PARAMETERS DefaultPortAuthStates;
+    PVOID PciDeviceCustomProperties;
+} NDIS_MINIPORT_INIT_PARAMETERS, *PNDIS_MINIPORT_INIT_PARAMETERS;
+
+#define NDIS_PAUSE_NDIS_INTERNAL 0x00000001
+#define NDIS_PAUSE_LOW_POWER 0x00000002
+#define NDIS_PAUSE_BIND_PROTOCOL 0x00000004
+#define NDIS_PAUSE_MINIPORT_DEVICE_REMOVE 0x00000080
+
+typedef struct _NDIS_MINIPORT_PAUSE_PARAMETERS {
+    NDIS_OBJECT_HEADER Header;
+    ULONG Flags;
+    ULONG PauseReason;
+} NDIS_MINIPORT_PAUSE_PARAMETERS, *PNDIS_MINIPORT_PAUSE_PARAMETERS;
+
+typedef struct _NDIS_RESTART_ATTRIBUTES {
+    struct _NDIS_RESTART_ATTRIBUTES *Next;
+    NDIS_OID Oid;
+    ULONG DataLength;
+    DECLSPEC_ALIGN(16) UCHAR Data[1];
+} NDIS_RESTART_ATTRIBUTES, *PNDIS_RESTART_ATTRIBUTES;
+
+typedef struct _NDIS_RESTART_GENERAL_ATTRIBUTES {
+    NDIS_OBJECT_HEADER Header;
+    ULONG MtuSize;
+    ULONG64 MaxXmitLinkSpeed;
+    ULONG64 MaxRcvLinkSpeed;
+    ULONG LookaheadSize;
+    ULONG MacOptions;
+    ULONG SupportedPacketFilters;
+    ULONG MaxMulticastListSize;
+    PNDIS_RECEIVE_SCALE_CAPABILITIES RecvScaleCapabilities;
+    NET_IF_ACCESS_TYPE AccessType;
+    ULONG Flags;
+    NET_IF_CONNECTION_TYPE ConnectionType;
+    ULONG SupportedStatistics;
+    ULONG DataBackFillSize;
+    ULONG ContextBackFillSize;
+    PNDIS_OID SupportedOidList;
+    ULONG SupportedOidListLength;
+    ULONG MaxLookaheadSizeAccessed;
+} NDIS_RESTART_GENERAL_ATTRIBUTES, *PNDIS_RESTART_GENERAL_ATTRIBUTES;
+
+typedef struct _NDIS_MINIPORT_RESTART_PARAMETERS {
+    NDIS_OBJECT_HEADER Header;
+    PNDIS_RESTART_ATTRIBUTES RestartAttributes;
+    ULONG Flags;
+} NDIS_MINIPORT_RESTART_PARAMETERS, *PNDIS_MINIPORT_RESTART_PARAMETERS;
+
+typedef enum _NDIS_DEVICE_PNP_EVENT {
+    NdisDevicePnPEventQueryRemoved, NdisDevicePnPEventRemoved, NdisDevicePnPEventSurpriseRemoved,
+    NdisDevicePnPEventQueryStopped, NdisDevicePnPEventStopped, NdisDevicePnPEventPowerProfileChanged,
+    NdisDevicePnPEventFilterListChanged
+} NDIS_DEVICE_PNP_EVENT, *PNDIS_DEVICE_PNP_EVENT;
+
+typedef struct _NET_DEVICE_PNP_EVENT {
+    NDIS_OBJECT_HEADER Header;
+    NDIS_PORT_NUMBER PortNumber;
+    NDIS_DEVICE_PNP_EVENT DevicePnPEvent;
+    PVOID InformationBuffer;
+    ULONG InformationBufferLength;
+    UCHAR NdisReserved[2 * sizeof(PVOID)];
+} NET_DEVICE_PNP_EVENT, *PNET_DEVICE_PNP_EVENT;
+
+/* Handlers. The comment gives the IRQL NDIS calls them at. */
+typedef NDIS_STATUS SET_OPTIONS(NDIS_HANDLE Driver, NDIS_HANDLE Context);                        /* PASSIVE */
+typedef NDIS_STATUS MINIPORT_INITIALIZE(NDIS_HANDLE Adapter, NDIS_HANDLE DriverContext,
+                                        PNDIS_MINIPORT_INIT_PARAMETERS Parameters);              /* PASSIVE */
+typedef VOID MINIPORT_HALT(NDIS_HANDLE Context, NDIS_HALT_ACTION Action);                        /* PASSIVE */
+typedef VOID MINIPORT_UNLOAD(PDRIVER_OBJECT Driver);                                             /* PASSIVE */
+typedef NDIS_STATUS MINIPORT_PAUSE(NDIS_HANDLE Context, PNDIS_MINIPORT_PAUSE_PARAMETERS P);      /* PASSIVE */
+typedef NDIS_STATUS MINIPORT_RESTART(NDIS_HANDLE Context, PNDIS_MINIPORT_RESTART_PARAMETERS P);  /* PASSIVE */
+typedef NDIS_STATUS MINIPORT_OID_REQUEST(NDIS_HANDLE Context, PNDIS_OID_REQUEST Request);        /* PASSIVE */
+typedef VOID MINIPORT_CANCEL_OID_REQUEST(NDIS_HANDLE Context, PVOID RequestId);                  /* <= DISPATCH */
+typedef NDIS_STATUS MINIPORT_DIRECT_OID_REQUEST(NDIS_HANDLE Context, PNDIS_OID_REQUEST Request); /* <= DISPATCH */
+typedef VOID MINIPORT_CANCEL_DIRECT_OID_REQUEST(NDIS_HANDLE Context, PVOID RequestId);           /* <= DISPATCH */
+typedef VOID MINIPORT_SEND_NET_BUFFER_LISTS(NDIS_HANDLE Context, PNET_BUFFER_LIST Lists, NDIS_PORT_NUMBER Port,
+                                            ULONG SendFlags);                                    /* <= DISPATCH */
+typedef VOID MINIPORT_RETURN_NET_BUFFER_LISTS(NDIS_HANDLE Context, PNET_BUFFER_LIST Lists,
+                                              ULONG ReturnFlags);                                /* <= DISPATCH */
+typedef VOID MINIPORT_CANCEL_SEND(NDIS_HANDLE Context, PVOID CancelId);                          /* <= DISPATCH */
+typedef BOOLEAN MINIPORT_CHECK_FOR_HANG(NDIS_HANDLE Context);                                    /* PASSIVE */
+typedef NDIS_STATUS MINIPORT_RESET(NDIS_HANDLE Context, PBOOLEAN AddressingReset);               /* <= DISPATCH */
+typedef VOID MINIPORT_DEVICE_PNP_EVENT_NOTIFY(NDIS_HANDLE Context, PNET_DEVICE_PNP_EVENT Event); /* PASSIVE */
+typedef VOID MINIPORT_SHUTDOWN(NDIS_HANDLE Context, NDIS_SHUTDOWN_ACTION Action);                /* PASSIVE or HIGH */
+
+typedef MINIPORT_UNLOAD *MINIPORT_DRIVER_UNLOAD;
+
+#define NDIS_INTERMEDIATE_DRIVER 0x00000001
+#define NDIS_WDM_DRIVER 0x00000002
+
+typedef struct _NDIS_MINIPORT_DRIVER_CHARACTERISTICS {
+    NDIS_OBJECT_HEADER Header;
+    UCHAR MajorNdisVersion;
+    UCHAR MinorNdisVersion;
+    UCHAR MajorDriverVersion;
+    UCHAR MinorDriverVersion;
+    ULONG Flags;
+    SET_OPTIONS *SetOptionsHandler;
+    MINIPORT_INITIALIZE *InitializeHandlerEx;
+    MINIPORT_HALT *HaltHandlerEx;
+    MINIPORT_UNLOAD *UnloadHandler;
+    MINIPORT_PAUSE *PauseHandler;
+    MINIPORT_RESTART *RestartHandler;
+    MINIPORT_OID_REQUEST *OidRequestHandler;
+    MINIPORT_SEND_NET_BUFFER_LISTS *SendNetBufferListsHandler;
+    MINIPORT_RETURN_NET_BUFFER_LISTS *ReturnNetBufferListsHandler;
+    MINIPORT_CANCEL_SEND *CancelSendHandler;
+    MINIPORT_CHECK_FOR_HANG *CheckForHangHandlerEx;
+    MINIPORT_RESET *ResetHandlerEx;
+    MINIPORT_DEVICE_PNP_EVENT_NOTIFY *DevicePnPEventNotifyHandler;
+    MINIPORT_SHUTDOWN *ShutdownHandlerEx;
+    MINIPORT_CANCEL_OID_REQUEST *CancelOidRequestHandler;
+    MINIPORT_DIRECT_OID_REQUEST *DirectOidRequestHandler;              /* revision 2 from here */
+    MINIPORT_CANCEL_DIRECT_OID_REQUEST *CancelDirectOidRequestHandler;
+} NDIS_MINIPORT_DRIVER_CHARACTERISTICS, *PNDIS_MINIPORT_DRIVER_CHARACTERISTICS;
+#define NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1 1
+#define NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2 2
+#define NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1                                                         \
+    RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_DRIVER_CHARACTERISTICS, CancelOidRequestHandler)
+#define NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2                                                         \
+    RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_DRIVER_CHARACTERISTICS, CancelDirectOidRequestHandler)
+
+/* Adapter attributes: registration first, then general, then any others. */
+#define NDIS_MINIPORT_ATTRIBUTES_HARDWARE_DEVICE 0x00000001
+#define NDIS_MINIPORT_ATTRIBUTES_NDIS_WDM 0x00000002
+#define NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK 0x00000004
+#define NDIS_MINIPORT_ATTRIBUTES_NOT_CO_NDIS 0x00000008
+#define NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND 0x00000020
+#define NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER 0x00000040
+#define NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT 0x00000080
+#define NDIS_MINIPORT_ATTRIBUTES_NO_PAUSE_ON_SUSPEND 0x00000100
+#define NDIS_MINIPORT_ATTRIBUTES_REGISTER_BUGCHECK_CALLBACK 0x00000400
+
+typedef struct _NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES {
+    NDIS_OBJECT_HEADER Header;
+    NDIS_HANDLE MiniportAdapterContext;
+    ULONG AttributeFlags;
+    UINT CheckForHangTimeInSeconds;
+    NDIS_INTERFACE_TYPE InterfaceType;
+} NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES, *PNDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES;
+#define NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1 1
+#define NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1                                                \
+    RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES, InterfaceType)
+
+typedef struct _NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES {
+    NDIS_OBJECT_HEADER Header;
+    NDIS_HANDLE MiniportAddDeviceContext;
+    ULONG Flags;
+} NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES, *PNDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES;
+#define NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES_REVISION_1 1
+#define NDIS_SIZEOF_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES_REVISION_1                                             \
+    RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES, Flags)
+
+typedef struct _NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES {
+    NDIS_OBJECT_HEADER Header;
+    ULONG Flags;
+    NDIS_MEDIUM MediaType;
+    NDIS_PHYSICAL_MEDIUM PhysicalMediumType;
+    ULONG MtuSize;
+    ULONG64 MaxXmitLinkSpeed;
+    ULONG64 XmitLinkSpeed;
+    ULONG64 MaxRcvLinkSpeed;
+    ULONG64 RcvLinkSpeed;
+    NDIS_MEDIA_CONNECT_STATE MediaConnectState;
+    NDIS_MEDIA_DUPLEX_STATE MediaDuplexState;
+    ULONG LookaheadSize;
+    PNDIS_PNP_CAPABILITIES PowerManagementCapabilities;
+    ULONG MacOptions;
+    ULONG SupportedPacketFilters;
+    ULONG MaxMulticastListSize;
+    USHORT MacAddressLength;
+    UCHAR PermanentMacAddress[32];
+    UCHAR CurrentMacAddress[32];
+    PNDIS_RECEIVE_SCALE_CAPABILITIES RecvScaleCapabilities;
+    NET_IF_ACCESS_TYPE AccessType;
+    NET_IF_DIRECTION_TYPE DirectionType;
+    NET_IF_CONNECTION_TYPE ConnectionType;
+    NET_IFTYPE IfType;
+    BOOLEAN IfConnectorPresent;
+    ULONG SupportedStatistics;
+    ULONG SupportedPauseFunctions;
+    ULONG DataBackFillSize;
+    ULONG ContextBackFillSize;
+    PNDIS_OID SupportedOidList;
+    ULONG SupportedOidListLength;
+    ULONG AutoNegotiationFlags;
+    PNDIS_PM_CAPABILITIES PowerManagementCapabilitiesEx; /* revision 2 */
+} NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES, *PNDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES;
+#define NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1 1
+#define NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2 2
+#define NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1                                                     \
+    RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES, AutoNegotiationFlags)
+#define NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2                                                     \
+    RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES, PowerManagementCapabilitiesEx)
+
+#define NDIS_STATISTICS_XMIT_OK_SUPPORTED 0x00000001
+#define NDIS_STATISTICS_RCV_OK_SUPPORTED 0x00000002
+#define NDIS_STATISTICS_XMIT_ERROR_SUPPORTED 0x00000004
+#define NDIS_STATISTICS_RCV_ERROR_SUPPORTED 0x00000008
+#define NDIS_STATISTICS_RCV_NO_BUFFER_SUPPORTED 0x00000010
+#define NDIS_STATISTICS_DIRECTED_BYTES_XMIT_SUPPORTED 0x00000020
+#define NDIS_STATISTICS_DIRECTED_FRAMES_XMIT_SUPPORTED 0x00000040
+#define NDIS_STATISTICS_DIRECTED_BYTES_RCV_SUPPORTED 0x00000800
+#define NDIS_STATISTICS_DIRECTED_FRAMES_RCV_SUPPORTED 0x00001000
+#define NDIS_STATISTICS_BYTES_RCV_SUPPORTED 0x00080000
+#define NDIS_STATISTICS_BYTES_XMIT_SUPPORTED 0x00100000
+#define NDIS_STATISTICS_GEN_STATISTICS_SUPPORTED 0x00400000
+
+typedef union _NDIS_MINIPORT_ADAPTER_ATTRIBUTES {
+    NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES AddDeviceRegistrationAttributes;
+    NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES RegistrationAttributes;
+    NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES GeneralAttributes;
+} NDIS_MINIPORT_ADAPTER_ATTRIBUTES, *PNDIS_MINIPORT_ADAPTER_ATTRIBUTES;
+
+NDIS_STATUS NdisMRegisterMiniportDriver(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath, NDIS_HANDLE Context,
+                                        PNDIS_MINIPORT_DRIVER_CHARACTERISTICS Characteristics, PNDIS_HANDLE Handle);
+VOID NdisMDeregisterMiniportDriver(NDIS_HANDLE Driver);
+NDIS_STATUS NdisMSetMiniportAttributes(NDIS_HANDLE Adapter, PNDIS_MINIPORT_ADAPTER_ATTRIBUTES Attributes);
+
+/* Optional handlers: plug and play, selective suspend */
+typedef struct _NDIS_DRIVER_OPTIONAL_HANDLERS {
+    NDIS_OBJECT_HEADER Header;
+} NDIS_DRIVER_OPTIONAL_HANDLERS, *PNDIS_DRIVER_OPTIONAL_HANDLERS;
+
+typedef NDIS_STATUS MINIPORT_ADD_DEVICE(NDIS_HANDLE Adapter, NDIS_HANDLE DriverContext);    /* PASSIVE */
+typedef VOID MINIPORT_REMOVE_DEVICE(NDIS_HANDLE AddDeviceContext);                          /* PASSIVE */
+typedef NDIS_STATUS MINIPORT_PNP_IRP(NDIS_HANDLE AddDeviceContext, PIRP Irp);               /* PASSIVE */
+typedef NDIS_STATUS MINIPORT_IDLE_NOTIFICATION(NDIS_HANDLE Context, BOOLEAN ForceIdle);     /* PASSIVE */
+typedef VOID MINIPORT_CANCEL_IDLE_NOTIFICATION(NDIS_HANDLE Context);                        /* PASSIVE */
+
+typedef struct _NDIS_MINIPORT_PNP_CHARACTERISTICS {
+    NDIS_OBJECT_HEADER Header;
+    MINIPORT_ADD_DEVICE *MiniportAddDeviceHandler;
+    MINIPORT_REMOVE_DEVICE *MiniportRemoveDeviceHandler;
+    MINIPORT_PNP_IRP *MiniportFilterResourceRequirementsHandler;
+    MINIPORT_PNP_IRP *MiniportStartDeviceHandler;
+    ULONG Flags;
+} NDIS_MINIPORT_PNP_CHARACTERISTICS, *PNDIS_MINIPORT_PNP_CHARACTERISTICS;
+#define NDIS_MINIPORT_PNP_CHARACTERISTICS_REVISION_1 1
+#define NDIS_SIZEOF_MINIPORT_PNP_CHARACTERISTICS_REVISION_1                                                            \
+    RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_PNP_CHARACTERISTICS, Flags)
+
+typedef struct _NDIS_MINIPORT_SS_CHARACTERISTICS {
+    NDIS_OBJECT_HEADER Header;
+    ULONG Flags;
+    MINIPORT_IDLE_NOTIFICATION *IdleNotificationHandler;
+    MINIPORT_CANCEL_IDLE_NOTIFICATION *CancelIdleNotificationHandler;
+} NDIS_MINIPORT_SS_CHARACTERISTICS, *PNDIS_MINIPORT_SS_CHARACTERISTICS;
+#define NDIS_MINIPORT_SS_CHARACTERISTICS_REVISION_1 1
+#define NDIS_SIZEOF_MINIPORT_SS_CHARACTERISTICS_REVISION_1                                                             \
+    RTL_SIZEOF_THROUGH_FIELD(NDIS_MINIPORT_SS_CHARACTERISTICS, CancelIdleNotificationHandler)
+
+NDIS_STATUS NdisSetOptionalHandlers(NDIS_HANDLE Handle, PNDIS_DRIVER_OPTIONAL_HANDLERS Handlers);
+VOID NdisMIdleNotificationComplete(NDIS_HANDLE Adapter);
+VOID NdisMIdleNotificationConfirm(NDIS_HANDLE Adapter, NDIS_DEVICE_POWER_STATE PowerState);
+
+/* Completions, status, removal */
+typedef struct _NDIS_STATUS_INDICATION {
+    NDIS_OBJECT_HEADER Header;
+    NDIS_HANDLE SourceHandle;
+    NDIS_PORT_NUMBER PortNumber;
+    NDIS_STATUS StatusCode;
+    ULONG Flags;
+    NDIS_HANDLE DestinationHandle;
+    PVOID RequestId;
+    PVOID StatusBuffer;
+    ULONG StatusBufferSize;
+    GUID Guid;
+    PVOID NdisReserved[4];
+} NDIS_STATUS_INDICATION, *PNDIS_STATUS_INDICATION;
+#define NDIS_STATUS_INDICATION_REVISION_1 1
+#define NDIS_SIZEOF_STATUS_INDICATION_REVISION_1 RTL_SIZEOF_THROUGH_FIELD(NDIS_STATUS_INDICATION, NdisReserved)
+
+VOID NdisMIndicateStatusEx(NDIS_HANDLE Adapter, PNDIS_STATUS_INDICATION Indication);
+VOID NdisMOidRequestComplete(NDIS_HANDLE Adapter, PNDIS_OID_REQUEST Request, NDIS_STATUS Status);
+VOID NdisMDirectOidRequestComplete(NDIS_HANDLE Adapter, PNDIS_OID_REQUEST Request, NDIS_STATUS Status);
+VOID NdisMPauseComplete(NDIS_HANDLE Adapter);
+VOID NdisMRestartComplete(NDIS_HANDLE Adapter, NDIS_STATUS Status);
+VOID NdisMResetComplete(NDIS_HANDLE Adapter, NDIS_STATUS Status, BOOLEAN AddressingReset);
+VOID NdisMResetMiniport(NDIS_HANDLE Adapter);
+NDIS_STATUS NdisMRemoveMiniport(NDIS_HANDLE Adapter);
+NDIS_STATUS NdisAllocateCloneOidRequest(NDIS_HANDLE Source, PNDIS_OID_REQUEST Request, UINT Tag,
+                                        PNDIS_OID_REQUEST *Clone);
+VOID NdisFreeCloneOidRequest(NDIS_HANDLE Source, PNDIS_OID_REQUEST Clone);
+
+/* Ports and other events upwards */
+typedef enum _NET_PNP_EVENT_CODE {
+    NetEventSetPower, NetEventQueryPower, NetEventQueryRemoveDevice, NetEventCancelRemoveDevice, NetEventReconfigure,
+    NetEventBindList, NetEventBindsComplete, NetEventPnPCapabilities, NetEventPause, NetEventRestart,
+    NetEventPortActivation, NetEventPortDeactivation, NetEventIMReEnableDevice
+} NET_PNP_EVENT_CODE;
+
+typedef struct _NET_PNP_EVENT {
+    NET_PNP_EVENT_CODE NetEvent;
+    PVOID Buffer;
+    ULONG BufferLength;
+    ULONG_PTR NdisReserved[4];
+    ULONG_PTR TransportReserved[4];
+    ULONG_PTR TdiReserved[4];
+    ULONG_PTR TdiClientReserved[4];
+} NET_PNP_EVENT, *PNET_PNP_EVENT;
+
+typedef struct _NET_PNP_EVENT_NOTIFICATION {
+    NDIS_OBJECT_HEADER Header;
+    NDIS_PORT_NUMBER PortNumber;
+    NET_PNP_EVENT NetPnPEvent;
+    ULONG Flags;
+} NET_PNP_EVENT_NOTIFICATION, *PNET_PNP_EVENT_NOTIFICATION;
+#define NET_PNP_EVENT_NOTIFICATION_REVISION_1 1
+#define NDIS_SIZEOF_NET_PNP_EVENT_NOTIFICATION_REVISION_1 RTL_SIZEOF_THROUGH_FIELD(NET_PNP_EVENT_NOTIFICATION, Flags)
+
+NDIS_STATUS NdisMAllocatePort(NDIS_HANDLE Adapter, PNDIS_PORT_CHARACTERISTICS Characteristics);
+NDIS_STATUS NdisMFreePort(NDIS_HANDLE Adapter, NDIS_PORT_NUMBER Port);
+NDIS_STATUS NdisMNetPnPEvent(NDIS_HANDLE Adapter, PNET_PNP_EVENT_NOTIFICATION Event);

@@ -1,0 +1,105 @@
+/* Types common to all of NDIS: handles, the object header, enumerations. */
+#pragma once
+#include "status.h"
+
+typedef PVOID NDIS_HANDLE, *PNDIS_HANDLE;
+typedef UNICODE_STRING NDIS_STRING, *PNDIS_STRING;
+typedef PHYSICAL_ADDRESS NDIS_PHYSICAL_ADDRESS, *PNDIS_PHYSICAL_ADDRESS;
+typedef ULONG NDIS_PORT_NUMBER, *PNDIS_PORT_NUMBER;
+typedef ULONG NDIS_OID, *PNDIS_OID;
+typedef UINT16 NET_IFTYPE;
+typedef ULONG NET_IFINDEX, *PNET_IFINDEX;
+
+typedef union _NET_LUID_LH {
+    ULONG64 Value;
+    struct { ULONG64 Reserved : 24; ULONG64 NetLuidIndex : 24; ULONG64 IfType : 16; } Info;
+} NET_LUID, *PNET_LUID;
+
+/* Every versioned structure starts with one: Type and Revision say what follows, Size how much of it. */
+typedef struct _NDIS_OBJECT_HEADER {
+    UCHAR Type;
+    UCHAR Revision;
+    USHORT Size;
+} NDIS_OBJECT_HEADER, *PNDIS_OBJECT_HEADER;
+
+#define NDIS_OBJECT_TYPE_DEFAULT 0x80
+#define NDIS_OBJECT_TYPE_MINIPORT_INIT_PARAMETERS 0x81
+#define NDIS_OBJECT_TYPE_SG_DMA_DESCRIPTION 0x83
+#define NDIS_OBJECT_TYPE_MINIPORT_INTERRUPT 0x84
+#define NDIS_OBJECT_TYPE_DEVICE_OBJECT_ATTRIBUTES 0x85
+#define NDIS_OBJECT_TYPE_RSS_CAPABILITIES 0x88
+#define NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS 0x8A
+#define NDIS_OBJECT_TYPE_MINIPORT_PNP_CHARACTERISTICS 0x92
+#define NDIS_OBJECT_TYPE_OID_REQUEST 0x96
+#define NDIS_OBJECT_TYPE_TIMER_CHARACTERISTICS 0x97
+#define NDIS_OBJECT_TYPE_STATUS_INDICATION 0x98
+#define NDIS_OBJECT_TYPE_PORT_CHARACTERISTICS 0x9C
+#define NDIS_OBJECT_TYPE_PORT_STATE 0x9D
+#define NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES 0x9E
+#define NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES 0x9F
+#define NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES 0xA0
+#define NDIS_OBJECT_TYPE_RESTART_GENERAL_ATTRIBUTES 0xA2
+#define NDIS_OBJECT_TYPE_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES 0xA4
+#define NDIS_OBJECT_TYPE_CONFIGURATION_OBJECT 0xA9
+#define NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_HARDWARE_ASSIST_ATTRIBUTES 0xAF
+#define NDIS_OBJECT_TYPE_MINIPORT_SS_CHARACTERISTICS 0xB4
+
+#define NDIS_OBJECT_REVISION_1 1
+
+/* Ports */
+#define NDIS_DEFAULT_PORT_NUMBER ((NDIS_PORT_NUMBER)0)
+#define NDIS_MAXIMUM_PORTS 0x1000000
+
+/* Media */
+typedef enum _NDIS_MEDIUM {
+    NdisMedium802_3 = 0, NdisMediumWan = 3, NdisMediumLoopback = 17, NdisMediumIP = 19
+} NDIS_MEDIUM;
+typedef enum _NDIS_PHYSICAL_MEDIUM {
+    NdisPhysicalMediumUnspecified = 0, NdisPhysicalMediumNative802_11 = 9, NdisPhysicalMedium802_3 = 14,
+    NdisPhysicalMediumOther = 19
+} NDIS_PHYSICAL_MEDIUM;
+typedef enum _NDIS_INTERFACE_TYPE {
+    NdisInterfaceInternal = 0, NdisInterfaceIsa = 1, NdisInterfacePci = 5, NdisInterfacePNPBus = 15,
+    NdisInterfaceUSB = 16
+} NDIS_INTERFACE_TYPE;
+typedef enum _NET_IF_MEDIA_CONNECT_STATE {
+    MediaConnectStateUnknown, MediaConnectStateConnected, MediaConnectStateDisconnected
+} NET_IF_MEDIA_CONNECT_STATE, NDIS_MEDIA_CONNECT_STATE;
+typedef enum _NET_IF_MEDIA_DUPLEX_STATE {
+    MediaDuplexStateUnknown, MediaDuplexStateHalf, MediaDuplexStateFull
+} NET_IF_MEDIA_DUPLEX_STATE, NDIS_MEDIA_DUPLEX_STATE;
+typedef enum _NET_IF_ACCESS_TYPE {
+    NET_IF_ACCESS_LOOPBACK = 1, NET_IF_ACCESS_BROADCAST = 2, NET_IF_ACCESS_POINT_TO_POINT = 3,
+    NET_IF_ACCESS_POINT_TO_MULTI_POINT = 4
+} NET_IF_ACCESS_TYPE;
+typedef enum _NET_IF_DIRECTION_TYPE {
+    NET_IF_DIRECTION_SENDRECEIVE, NET_IF_DIRECTION_SENDONLY, NET_IF_DIRECTION_RECEIVEONLY
+} NET_IF_DIRECTION_TYPE;
+typedef enum _NET_IF_CONNECTION_TYPE {
+    NET_IF_CONNECTION_DEDICATED = 1, NET_IF_CONNECTION_PASSIVE = 2, NET_IF_CONNECTION_DEMAND = 3
+} NET_IF_CONNECTION_TYPE;
+#define IF_TYPE_ETHERNET_CSMACD 6
+#define IF_TYPE_PROP_VIRTUAL 53
+
+typedef enum _NDIS_SUPPORTED_PAUSE_FUNCTIONS {
+    NdisPauseFunctionsUnsupported, NdisPauseFunctionsSendOnly, NdisPauseFunctionsReceiveOnly,
+    NdisPauseFunctionsSendAndReceive, NdisPauseFunctionsUnknown
+} NDIS_SUPPORTED_PAUSE_FUNCTIONS;
+
+#define NDIS_LINK_SPEED_UNKNOWN ((ULONG64)(-1))
+
+/* Power */
+typedef enum _NDIS_DEVICE_POWER_STATE {
+    NdisDeviceStateUnspecified, NdisDeviceStateD0, NdisDeviceStateD1, NdisDeviceStateD2, NdisDeviceStateD3
+} NDIS_DEVICE_POWER_STATE, *PNDIS_DEVICE_POWER_STATE;
+
+/* Why an adapter is halted or shut down */
+typedef enum _NDIS_HALT_ACTION {
+    NdisHaltDeviceDisabled, NdisHaltDeviceInstanceDeInitialized, NdisHaltDevicePoweredDown,
+    NdisHaltDeviceSurpriseRemoved, NdisHaltDeviceFailed, NdisHaltDeviceInitializationFailed, NdisHaltDeviceStopped
+} NDIS_HALT_ACTION, *PNDIS_HALT_ACTION;
+typedef enum _NDIS_SHUTDOWN_ACTION { NdisShutdownPowerOff, NdisShutdownBugCheck } NDIS_SHUTDOWN_ACTION;
+
+typedef CM_PARTIAL_RESOURCE_LIST NDIS_RESOURCE_LIST, *PNDIS_RESOURCE_LIST;
+
+#define NDIS_STRING_CONST(text) { sizeof(L##text) - sizeof(WCHAR), sizeof(L##text), (PWCH)L##text }
