@@ -1,0 +1,14 @@
+/**
+ * A kernel function raises an exception in its caller, as ExRaiseStatus does: guest code may handle it with __except, a
+ * TypeScript miniport with catch. Unhandled, Windows would stop with KMODE_EXCEPTION_NOT_HANDLED.
+ */
+import { hex } from '../trace/units.ts';
+
+export class RaisedStatus extends Error {
+  /** The NTSTATUS a handler sees as the exception's code. */
+  readonly status: number;
+  constructor(status: number, text: string) {
+    super(`${text} raises ${hex(status)}`);
+    this.status = status;
+  }
+}
