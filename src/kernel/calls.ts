@@ -25,6 +25,8 @@ export const noFaults: FaultPlan = { strike: () => undefined };
 export type StackCapture = () => Stack;
 
 export class Calls {
+  /** Told of every call before its body runs: where a scenario lets something happen beside the driver. */
+  before: (fn: string) => void = () => {};
   private readonly memory: GuestMemory;
   private readonly scheduler: Scheduler;
   private readonly trace: Recorder;
@@ -64,6 +66,7 @@ export class Calls {
       Object.entries(args).map(([name, value]) => [name, printable(this.memory, value, record.params[name])]),
     );
     const call = this.trace.emit({ kind: 'call', fn, args: shown, caller });
+    this.before(fn);
     yield POINT;
     const injected = this.strike(fn, record, args);
     const result = injected === undefined ? yield* this.run(entry, record, args, caller) : injected.fail(args);
@@ -103,7 +106,8 @@ export class Calls {
     }
     const given = record.body(entry.services, args, { fn: entry.name, caller });
     const result = isCoroutine(given) ? yield* given : given;
-    if (undoes !== undefined && found !== undefined) {
+    const idle = undoes?.mayBeIdle === true && found?.resource?.live !== true;
+    if (undoes !== undefined && found !== undefined && !idle) {
       const done = undoes.when === undefined ? record.returns !== 'status' || result === 0 : undoes.when(args, result);
       const outcome = done || found.outcome === 'again' || found.outcome === 'never' ? found.outcome : 'refused';
       this.undo(entry.name, record, args, key as number | string, found, outcome);

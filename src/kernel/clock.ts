@@ -28,6 +28,12 @@ export class Clock {
     return BOOT_SYSTEM_TIME + BigInt(Math.floor(this.current));
   }
 
+  /** The moment that a due time names, as kernel calls give it: negative is from now, else absolute since 1601. */
+  dueAt(dueTime: number): VirtualTime {
+    const from = dueTime < 0 ? this.current - dueTime : Number(BigInt(dueTime) - BOOT_SYSTEM_TIME);
+    return Math.max(0, from) as VirtualTime;
+  }
+
   advance(by: number): void {
     this.current += by;
   }

@@ -9,6 +9,8 @@ import type { Cpu, CpuHost } from '../x64/cpu.ts';
 import type { GuestMemory } from '../x64/memory.ts';
 import { Calls, type FaultPlan, noFaults } from './calls.ts';
 import { Clock } from './clock.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { Dpcs, KernelDpcs } from './dpcs.ts';
 import { Exceptions } from './exceptions.ts';
 import { kernelFunctions } from './functions.ts';
 import { GuestCode } from './guest.ts';
@@ -16,11 +18,16 @@ import { Hardware } from './hardware.ts';
 import { Heap } from './heap.ts';
 import { HOST_CODE_SIZE, HostCode } from './host-code.ts';
 import { Invoker } from './invoke.ts';
+import { IoWorkItems, WorkItems } from './io-work-items.ts';
+import { LiveObjects } from './live-objects.ts';
+import { Mdls } from './mdl.ts';
 import { Modules } from './modules.ts';
 import { processorBlocks } from './processors.ts';
 import { Resources } from './resources.ts';
 import { Scheduler, type Strategy } from './scheduler.ts';
 import { SpinLocks } from './spin-locks.ts';
+import { Threads } from './threads.ts';
+import { KernelTimers, Timers } from './timers.ts';
 
 export interface KernelOptions {
   readonly memory: GuestMemory;
@@ -46,7 +53,17 @@ export class Kernel {
   readonly modules: Modules;
   readonly invoker: Invoker;
   readonly hardware: Hardware;
+  readonly live: LiveObjects;
+  readonly threads: Threads;
+  readonly mdls: Mdls;
+  readonly workItems: WorkItems;
+  readonly ioWorkItems: IoWorkItems;
   readonly spinLocks: SpinLocks;
+  readonly dispatcher: Dispatcher;
+  readonly dpcs: Dpcs;
+  readonly kernelDpcs: KernelDpcs;
+  readonly timers: Timers;
+  readonly kernelTimers: KernelTimers;
 
   constructor(options: KernelOptions) {
     const { memory } = options;
@@ -57,7 +74,17 @@ export class Kernel {
     this.code = new HostCode(memory);
     this.resources = new Resources(this.trace);
     this.hardware = new Hardware(this);
+    this.workItems = new WorkItems(this);
+    this.ioWorkItems = new IoWorkItems(this);
+    this.mdls = new Mdls(this);
+    this.live = new LiveObjects(this);
+    this.threads = new Threads(this);
     this.spinLocks = new SpinLocks(memory, this.scheduler, this.trace);
+    this.dispatcher = new Dispatcher({ ...this.parts(), clock: this.clock, thread: () => this.threads.current() });
+    this.dpcs = new Dpcs(this.scheduler);
+    this.kernelDpcs = new KernelDpcs({ ...this.parts(), dpcs: this.dpcs, invoker: () => this.invoker });
+    this.timers = new Timers(this.clock);
+    this.kernelTimers = new KernelTimers(this);
     this.calls = new Calls({ ...this.parts(), faults: options.faults ?? noFaults, capture: () => this.stack() });
     const cpu = options.cpu(this.cpuHost(), { start: this.code.start, size: HOST_CODE_SIZE });
     this.modules = new Modules({ ...this.parts(), addCode: (start, size) => cpu.addCode(start, size) });
@@ -81,8 +108,8 @@ export class Kernel {
   }
 
   private parts() {
-    const { memory, scheduler, trace, heap, code, resources, calls } = this;
-    return { memory, scheduler, trace, heap, code, resources, calls };
+    const { memory, scheduler, trace, heap, code, resources, calls, live } = this;
+    return { memory, scheduler, trace, heap, code, resources, calls, live };
   }
 
   private where() {

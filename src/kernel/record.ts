@@ -131,6 +131,8 @@ export interface Undoes<A_, R> {
   match?(args: A_): Detail;
   /** Whether NULL is allowed and does nothing, as for C's free. */
   readonly nullAllowed?: boolean;
+  /** Whether naming nothing live is in order (cancelling a timer that is not set): no undo is written then. */
+  readonly mayBeIdle?: boolean;
   /** Result of a call that names nothing live; the body does not run then. Left out: the body runs all the same. */
   readonly otherwise?: (args: A_) => R;
   /** Whether the call did undo it. By default: status 0; `void`, pointers and booleans always. */
@@ -233,7 +235,11 @@ export type NativeResult<P extends Params, K extends ReturnKind> = keyof Outs<P>
   : { result: Returns[K] } & Outs<P>;
 export type NativeFunction<F> =
   F extends FunctionRecord<infer _S, infer P, infer K>
-    ? (args: Optional<Given<P>>) => Coroutine<NativeResult<P, K>>
+    ? (
+        ...args: Record<never, never> extends Optional<Given<P>>
+          ? [args?: Optional<Given<P>>]
+          : [args: Optional<Given<P>>]
+      ) => Coroutine<NativeResult<P, K>>
     : never;
 /** A callback as a TypeScript miniport writes it: arguments by name, a generator so that it may call and wait. */
 export type NativeCallback<C> =

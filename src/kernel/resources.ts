@@ -26,8 +26,10 @@ export interface Found {
 export class Resources {
   private readonly trace: Recorder;
   private count = 0;
-  /** The newest resource under each type and key. */
-  private readonly newest = new Map<string, Resource>();
+  /** Live resources under each type and key, oldest first: several references to one object have the same. */
+  private readonly lives = new Map<string, Resource[]>();
+  /** The last that ended under each type and key. */
+  private readonly gone = new Map<string, Resource>();
 
   constructor(trace: Recorder) {
     this.trace = trace;
@@ -46,7 +48,8 @@ export class Resources {
       detail: by.detail ?? {},
       live: true,
     };
-    this.newest.set(`${type} ${named(key)}`, resource);
+    const name = `${type} ${named(key)}`;
+    this.lives.set(name, [...(this.lives.get(name) ?? []), resource]);
     const { id, detail } = resource;
     const owner = by.owner === undefined ? {} : { owner: by.owner };
     this.trace.emit({
@@ -62,9 +65,9 @@ export class Resources {
     return resource;
   }
 
-  /** The live resource of one of the types under that key, if any. */
+  /** The live resource of one of the types under that key, if any; the newest of several. */
   live(types: readonly ResourceKind[], key: number | string): Resource | undefined {
-    return types.map((type) => this.newest.get(`${type} ${named(key)}`)).find((resource) => resource?.live);
+    return types.map((type) => this.lives.get(`${type} ${named(key)}`)?.at(-1)).find((found) => found !== undefined);
   }
 
   /** What an undo of that key with these arguments would meet. Changes nothing. */
@@ -76,7 +79,7 @@ export class Resources {
       );
       return differs.length > 0 ? { outcome: 'mismatch', resource, differs } : { outcome: 'undone', resource };
     }
-    const gone = types.map((type) => this.newest.get(`${type} ${named(key)}`)).find((found) => found !== undefined);
+    const gone = types.map((type) => this.gone.get(`${type} ${named(key)}`)).find((found) => found !== undefined);
     return gone === undefined ? { outcome: 'never' } : { outcome: 'again', resource: gone };
   }
 
@@ -87,7 +90,7 @@ export class Resources {
     by: { fn: string; outcome: UndoOutcome; found: Found; detail?: Detail; stack: Stack },
   ): void {
     const { resource, differs } = by.found;
-    if (resource !== undefined && (by.outcome === 'undone' || by.outcome === 'mismatch')) resource.live = false;
+    if (resource !== undefined && (by.outcome === 'undone' || by.outcome === 'mismatch')) this.retire(resource);
     this.trace.emit({
       kind: 'undo',
       outcome: by.outcome,
@@ -99,6 +102,16 @@ export class Resources {
       detail: by.detail ?? {},
       stack: by.stack,
     });
+  }
+
+  private retire(resource: Resource): void {
+    const name = `${resource.type} ${resource.key}`;
+    resource.live = false;
+    this.lives.set(
+      name,
+      (this.lives.get(name) ?? []).filter((other) => other !== resource),
+    );
+    this.gone.set(name, resource);
   }
 
   /** A resource ended without a call of the driver that undoes it (a timer fired, NDIS freed it). */
