@@ -50,7 +50,15 @@ export class HostCode {
     this.addresses.set(name, this.add({ kind: 'function', name, record, services }));
   }
 
-  /** The address of an imported function, known or not. */
+  /**
+   * Makes a variable the kernel exports known (`ExEventObjectType`, `KeNumberProcessors`): a driver that imports the name gets
+   * the variable's address. `provideVariable` (variables.ts) makes the variable too.
+   */
+  provideData(name: string, address: Address): void {
+    this.addresses.set(name, address);
+  }
+
+  /** The address of an imported function or variable, known or not. */
   resolve(name: string, module: string): Address {
     const known = this.addresses.get(name);
     if (known !== undefined) return known;
