@@ -8,7 +8,7 @@ import type { Address } from '../trace/units.ts';
 import type { GuestMemory } from '../x64/memory.ts';
 import { decodeArguments, printable, printableResult, type RawArguments } from './arguments.ts';
 import type { HostEntry } from './host-code.ts';
-import type { AnyFunction, Detail } from './record.ts';
+import type { AnyFunction, CallSite, Detail } from './record.ts';
 import type { Found, Resources } from './resources.ts';
 import { type Coroutine, POINT, type Scheduler } from './scheduler.ts';
 import { Unsupported } from './stops.ts';
@@ -69,7 +69,10 @@ export class Calls {
     this.before(fn);
     yield POINT;
     const injected = this.strike(fn, record, args);
-    const result = injected === undefined ? yield* this.run(entry, record, args, caller) : injected.fail(args);
+    const result =
+      injected?.fail === undefined
+        ? yield* this.run(entry, record, args, { fn, caller, soft: injected?.id })
+        : injected.fail(args);
     this.trace.emit({
       kind: 'return',
       fn,
@@ -92,7 +95,7 @@ export class Calls {
     entry: Extract<HostEntry, { kind: 'function' }>,
     record: AnyFunction,
     args: Record<string, unknown>,
-    caller: Address,
+    site: CallSite,
   ): Coroutine<unknown> {
     const { undoes, acquires } = record;
     const key = undoes?.key(args);
@@ -104,7 +107,7 @@ export class Calls {
         return undoes.otherwise(args);
       }
     }
-    const given = record.body(entry.services, args, { fn: entry.name, caller });
+    const given = record.body(entry.services, args, site);
     const result = isCoroutine(given) ? yield* given : given;
     const idle = undoes?.mayBeIdle === true && found?.resource?.live !== true;
     if (undoes !== undefined && found !== undefined && !idle) {

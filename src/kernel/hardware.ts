@@ -5,6 +5,7 @@
 import type { Recorder } from '../trace/recorder.ts';
 import { type Address, at, type Irql, NULL } from '../trace/units.ts';
 import { BASE, type GuestMemory, MemoryFault, Shadow, type SlowAccess } from '../x64/memory.ts';
+import { DmaMappings } from './dma-mappings.ts';
 import type { Heap } from './heap.ts';
 import { PAGE_SIZE } from './heap.ts';
 import type { Coroutine, Scheduler } from './scheduler.ts';
@@ -58,13 +59,19 @@ export class Hardware implements SlowAccess {
   private readonly ports: BusRange[] = [];
   private readonly mappings: Mapping[] = [];
   private rounds = 0;
+  /** What devices may touch, and are about to. */
+  readonly dma: DmaMappings;
+  /** Told of every port access of the driver: whoever hands ranges out watches that they are held. */
+  watchPort: (port: number, size: 1 | 2 | 4, access: 'read' | 'write') => void = () => {};
 
   constructor(parts: { memory: GuestMemory; heap: Heap; scheduler: Scheduler; trace: Recorder }) {
     this.memory = parts.memory;
     this.heap = parts.heap;
     this.scheduler = parts.scheduler;
     this.trace = parts.trace;
+    this.dma = new DmaMappings(parts.trace);
     parts.memory.slow = this;
+    parts.heap.onFree.push((block) => this.dma.freed(block, this.physicalOf(block.address)));
   }
 
   addRegisters(range: BusRange): void {
@@ -133,11 +140,13 @@ export class Hardware implements SlowAccess {
   }
 
   readPort(port: number, size: 1 | 2 | 4): number {
+    this.watchPort(port, size, 'read');
     const range = this.find(this.ports, port, size);
     return range === undefined ? 2 ** (8 * size) - 1 : range.read(port - range.start, size);
   }
 
   writePort(port: number, size: 1 | 2 | 4, value: number): void {
+    this.watchPort(port, size, 'write');
     const range = this.find(this.ports, port, size);
     range?.write(port - range.start, size, value);
   }
@@ -162,7 +171,10 @@ export class Hardware implements SlowAccess {
   private dmaTarget(physical: number, size: number, access: 'read' | 'write'): Address | undefined {
     const address = this.virtualOf(physical);
     const allowed = this.memory.contains(address, size) && this.memory.readable(address, size);
-    if (allowed && (access === 'read' || this.memory.writable(address, size))) return address;
+    if (allowed && (access === 'read' || this.memory.writable(address, size))) {
+      this.dma.touched(physical, size, access, this.heap.blockAt(address));
+      return address;
+    }
     const shadow = this.memory.shadowAt(address);
     const block = this.heap.explain(address);
     const why =
@@ -208,10 +220,20 @@ export class Hardware implements SlowAccess {
     this.queue(source);
   }
 
+  /** One round of the ISR that its device did not ask for: another device on a shared line, or a late message. */
+  pulse(source: InterruptSource): void {
+    this.queue(source);
+  }
+
   /** A line goes down. */
   deassert(source: InterruptSource): void {
     source.asserted = false;
     this.rounds = 0;
+  }
+
+  /** Another device on the same line interrupts once: every ISR on it is asked. */
+  pulse(source: InterruptSource): void {
+    this.queue(source);
   }
 
   private queue(source: InterruptSource): void {

@@ -1,0 +1,101 @@
+/** Puts the parts together from one plain configuration, plays one scenario, and gives its trace. */
+import type { Image } from '../image/image.ts';
+import type { FaultPlan } from '../kernel/calls.ts';
+import { Kernel } from '../kernel/kernel.ts';
+import type { PciDevice } from '../kernel/pci.ts';
+import { BugCheck, Hang, Unsupported } from '../kernel/stops.ts';
+import { Ndis } from '../ndis/ndis.ts';
+import type { StopEvent, TraceEvent } from '../trace/events.ts';
+import { hex } from '../trace/units.ts';
+import { Engine } from '../x64/engine.ts';
+import { GuestMemory } from '../x64/memory.ts';
+import { type DriverFile, loadDriver } from './driver-file.ts';
+import { play } from './flows.ts';
+import type { Scenario } from './scenario.ts';
+
+/** Makes the device of one run; undefined for a miniport without hardware. */
+export type DeviceFactory = (kernel: Kernel) => PciDevice;
+
+export interface MachineConfig {
+  readonly driver: DriverFile;
+  readonly device?: DeviceFactory;
+  /** Virtual processors; two by default, so that what runs beside the driver can. */
+  readonly processors?: number;
+  /** Values of the adapter's key in the registry, as the INF's AddReg sections give them. */
+  readonly adapterValues?: Readonly<Record<string, string | number | Uint8Array>>;
+}
+
+export interface Run {
+  readonly scenario: Scenario;
+  readonly events: readonly TraceEvent[];
+  /** The last event. */
+  readonly stop: StopEvent;
+}
+
+export function run(config: MachineConfig, scenario: Scenario): Run {
+  const memory = new GuestMemory();
+  const kernel = new Kernel({
+    memory,
+    processors: config.processors ?? 2,
+    faults: faultPlan(scenario),
+    cpu: (host, hostCode) => {
+      const engine = new Engine(memory, host);
+      engine.setHostRange(hostCode.start, hostCode.size);
+      return engine;
+    },
+  });
+  const ndis = new Ndis(kernel);
+  ndis.dataPath.returnReceives = scenario.returnReceives;
+  const device = config.device?.(kernel);
+  disturb(kernel, device, scenario);
+  const loaded = loadDriver(kernel, config.driver, config.adapterValues ?? {});
+  const root = kernel.scheduler.startThread('PnP manager', play({ kernel, ndis, device, scenario, ...loaded }));
+  const stop = settle(kernel, () => kernel.scheduler.runUntilDone(root));
+  return { scenario, events: kernel.trace.events, stop };
+}
+
+/** Runs to the end and says how it ended; only haltex' own faults get through. */
+function settle(kernel: Kernel, body: () => void): StopEvent {
+  const stop = ((): StopEvent => {
+    try {
+      body();
+      return { kind: 'stop', reason: 'finished', text: 'The scenario was played to its end.' };
+    } catch (error) {
+      if (error instanceof BugCheck) {
+        return { kind: 'stop', reason: 'bugcheck', text: error.message, name: hex(error.code), stack: error.frames };
+      }
+      if (error instanceof Hang) return { kind: 'stop', reason: 'hang', text: error.message, stack: error.frames };
+      if (error instanceof Unsupported) {
+        return { kind: 'stop', reason: 'unsupported', text: error.message, name: error.what, stack: error.frames };
+      }
+      throw error;
+    }
+  })();
+  kernel.trace.emit(stop);
+  return stop;
+}
+
+/** Lets the scenario's calls fail; `nth` counts from 1 over the whole run. */
+function faultPlan(scenario: Scenario): FaultPlan {
+  const counts = new Map<string, number>();
+  return {
+    strike(fn) {
+      const nth = (counts.get(fn) ?? 0) + 1;
+      counts.set(fn, nth);
+      return scenario.faults.find((fault) => fault.fn === fn && fault.nth === nth)?.failure;
+    },
+  };
+}
+
+/** Lets the scenario's disturbances happen before the calls they name. */
+function disturb(kernel: Kernel, device: PciDevice | undefined, scenario: Scenario): void {
+  if (scenario.disturbances.length === 0 || device?.line === undefined) return;
+  const { line } = device;
+  const counts = new Map<string, number>();
+  kernel.calls.before = (fn) => {
+    const nth = (counts.get(fn) ?? 0) + 1;
+    counts.set(fn, nth);
+    if (!scenario.disturbances.some((disturbance) => disturbance.fn === fn && disturbance.nth === nth)) return;
+    kernel.hardware.pulse(line);
+  };
+}

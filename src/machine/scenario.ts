@@ -1,0 +1,75 @@
+/**
+ * A scenario: everything about one run that may vary, as a plain value. The same driver and the same scenario give the same
+ * trace, byte for byte; a finding's replay token is nothing but a scenario.
+ */
+import type { HaltActionName } from '../ndis/lifecycle.ts';
+
+/** Which course of events NDIS plays (contract.md G2). */
+export type Flow =
+  /** Initialize, run, pause, halt, unload: `flow-normal-remove`. */
+  | 'normal-remove'
+  /** Halt straight after a successful initialize: `flow-init-halt`. */
+  | 'init-halt'
+  /** The device is pulled out while the adapter runs: `flow-surprise-removal`. */
+  | 'surprise-removal'
+  /** The system shuts down while the adapter runs: `flow-shutdown-poweroff`. */
+  | 'shutdown';
+
+/** One call that is made to fail. */
+export interface Fault {
+  readonly fn: string;
+  /** Counts calls of `fn` in the run, from 1. */
+  readonly nth: number;
+  /** Which of the record's failures. */
+  readonly failure: string;
+}
+
+/** Something that happens beside the driver, at one of its calls. */
+export interface Disturbance {
+  /** Before the body of this call … */
+  readonly fn: string;
+  readonly nth: number;
+  /** … the device's interrupt line goes up (another device on a shared line, or its own late interrupt). */
+  readonly event: 'interrupt';
+}
+
+export interface Scenario {
+  readonly flow: Flow;
+  readonly haltAction: HaltActionName;
+  readonly faults: readonly Fault[];
+  readonly disturbances: readonly Disturbance[];
+  /** When the protocols above give received frames back: before the indication returns' next step, a while later, or only
+   *  after a pause has begun. */
+  readonly returnReceives: 'at-once' | 'later' | 'late';
+}
+
+export const plainScenario: Scenario = {
+  flow: 'normal-remove',
+  haltAction: 'DeviceDisabled',
+  faults: [],
+  disturbances: [],
+  returnReceives: 'later',
+};
+
+const flowText: Readonly<Record<Flow, string>> = {
+  'normal-remove': 'initialize, run, pause, halt, unload',
+  'init-halt': 'halt straight after initialize',
+  'surprise-removal': 'the device is pulled out while the adapter runs',
+  shutdown: 'the system shuts down while the adapter runs',
+};
+
+/** The scenario in words, for reports. */
+export function describe(scenario: Scenario): string {
+  const parts = [flowText[scenario.flow]];
+  if (scenario.haltAction !== 'DeviceDisabled') parts.push(`halt action NdisHalt${scenario.haltAction}`);
+  for (const { fn, nth, failure } of scenario.faults) parts.push(`${ordinal(nth)} ${fn} fails (${failure})`);
+  for (const { fn, nth } of scenario.disturbances) parts.push(`an interrupt arrives at the ${ordinal(nth)} ${fn}`);
+  if (scenario.returnReceives === 'late') parts.push('received frames come back only after the pause has begun');
+  return parts.join('; ');
+}
+
+function ordinal(n: number): string {
+  const teen = n % 100 >= 11 && n % 100 <= 13;
+  const suffix = teen ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th');
+  return `${n}${suffix}`;
+}
