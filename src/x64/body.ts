@@ -1,7 +1,7 @@
 /**
  * A function body being written: bytes, locals, and branches whose depth is known only when the pieces are put together.
  */
-import { Type, unsigned } from './emit.ts';
+import { type Type, unsigned } from './emit.ts';
 import { i32, local, type Value } from './values.ts';
 
 /** Where a piece of code may leave to. `flags`: the epilogue that keeps the flag locals; `leave`: the one that does not. */

@@ -175,7 +175,8 @@ export class Discovery {
           if (record.control === 'branch') block.edges.push(edge(instruction.next, context));
         } else if (record?.control === 'call') {
           const child = children.get({ rip: instruction.rip, context });
-          if (instruction.target !== undefined) block.edges.push(child ? edge(instruction.target, child) : { rip: instruction.target });
+          if (instruction.target !== undefined)
+            block.edges.push(child ? edge(instruction.target, child) : { rip: instruction.target });
         } else if (record?.control === 'return') {
           if (context) block.edges.push(edge(context.returnTo, context.parent));
         } else block.stops = true;
@@ -183,7 +184,12 @@ export class Discovery {
       }
     });
     // An entry that could not be decoded stays out; the engine reports it when control gets there.
-    return { blocks, entries: entries.filter((id, i) => i === 0 || blocks[id]!.steps.length > 0), afterCall, instructions: count };
+    return {
+      blocks,
+      entries: entries.filter((id, i) => i === 0 || blocks[id]!.steps.length > 0),
+      afterCall,
+      instructions: count,
+    };
   }
 
   private step(rip: Address): Step | undefined {

@@ -29,7 +29,13 @@ export type Exit =
   /** The instruction budget is used up, or `stop()` was called: run again to go on. */
   | { readonly kind: 'budget' }
   /** A data access was refused, or control went where no code is. Nothing of the instruction has happened. */
-  | { readonly kind: 'fault'; readonly access: 'read' | 'write' | 'execute'; readonly address: Address; readonly size: number; readonly shadow: number }
+  | {
+      readonly kind: 'fault';
+      readonly access: 'read' | 'write' | 'execute';
+      readonly address: Address;
+      readonly size: number;
+      readonly shadow: number;
+    }
   /** The instruction raises a processor exception: 0 divide error, 3 breakpoint (rip is behind it), 6 invalid opcode, 13
    *  general protection (privilege, non-canonical, alignment), 0x29 fastfail (code in ECX). */
   | { readonly kind: 'exception'; readonly vector: number }

@@ -75,12 +75,17 @@ const R = iced.Register;
 const condition = (code: iced.ConditionCode): number => code - 1;
 
 function registerOperand(register: iced.Register): Operand {
-  if (register >= R.AL && register <= R.BL) return { kind: 'register', register: register - R.AL, size: 1, high: false };
+  if (register >= R.AL && register <= R.BL)
+    return { kind: 'register', register: register - R.AL, size: 1, high: false };
   if (register >= R.AH && register <= R.BH) return { kind: 'register', register: register - R.AH, size: 1, high: true };
-  if (register >= R.SPL && register <= R.R15L) return { kind: 'register', register: register - R.SPL + 4, size: 1, high: false };
-  if (register >= R.AX && register <= R.R15W) return { kind: 'register', register: register - R.AX, size: 2, high: false };
-  if (register >= R.EAX && register <= R.R15D) return { kind: 'register', register: register - R.EAX, size: 4, high: false };
-  if (register >= R.RAX && register <= R.R15) return { kind: 'register', register: register - R.RAX, size: 8, high: false };
+  if (register >= R.SPL && register <= R.R15L)
+    return { kind: 'register', register: register - R.SPL + 4, size: 1, high: false };
+  if (register >= R.AX && register <= R.R15W)
+    return { kind: 'register', register: register - R.AX, size: 2, high: false };
+  if (register >= R.EAX && register <= R.R15D)
+    return { kind: 'register', register: register - R.EAX, size: 4, high: false };
+  if (register >= R.RAX && register <= R.R15)
+    return { kind: 'register', register: register - R.RAX, size: 8, high: false };
   if (register >= R.XMM0 && register <= R.XMM15) return { kind: 'xmm', register: register - R.XMM0 };
   return { kind: 'other', name: registerNames.get(register) ?? String(register) };
 }
@@ -130,7 +135,11 @@ function operand(instruction: iced.Instruction, i: number): Operand {
   } // biome-ignore format: a table
 }
 
-const BRANCH_KINDS: ReadonlySet<number> = new Set([iced.OpKind.NearBranch16, iced.OpKind.NearBranch32, iced.OpKind.NearBranch64]);
+const BRANCH_KINDS: ReadonlySet<number> = new Set([
+  iced.OpKind.NearBranch16,
+  iced.OpKind.NearBranch32,
+  iced.OpKind.NearBranch64,
+]);
 
 /** Decodes the instruction at the start of `bytes`, or undefined when there is none. */
 function plain(instruction: iced.Instruction, rip: Address, bytes: Uint8Array): Instruction {
@@ -138,7 +147,8 @@ function plain(instruction: iced.Instruction, rip: Address, bytes: Uint8Array): 
   const operands: Operand[] = [];
   let target: Address | undefined;
   for (let i = 0; i < instruction.opCount; i++) {
-    if (BRANCH_KINDS.has(instruction.opKind(i))) target = Number(BigInt.asIntN(64, instruction.nearBranchTarget)) as Address;
+    if (BRANCH_KINDS.has(instruction.opKind(i)))
+      target = Number(BigInt.asIntN(64, instruction.nearBranchTarget)) as Address;
     else operands.push(operand(instruction, i));
   }
   return {

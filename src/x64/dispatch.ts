@@ -53,7 +53,9 @@ export function tailDispatch(body: Body, frame: Frame): void {
   const rip = local(Type.i64, frame.rip);
   const line = local(Type.i32, frame.next);
   const stop = i32.load(zero, cell(Layout.stop));
-  body.if(i32.eqz(i32.or(local(Type.i32, frame.site), i32.lt_s(i32.or(local(Type.i32, frame.fuel), stop), i32.const(0)))));
+  body.if(
+    i32.eqz(i32.or(local(Type.i32, frame.site), i32.lt_s(i32.or(local(Type.i32, frame.fuel), stop), i32.const(0)))),
+  );
   body.set(frame.next, lookupAddress(rip));
   body.if(i64.eq(i64.load(line, cell(Layout.lookup)), rip));
   callRegion(body, 0x13, line, cell);

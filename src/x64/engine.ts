@@ -3,7 +3,7 @@
  * kept. This file is the part in TypeScript: it starts translated code and deals with everything it comes back for.
  */
 import { type Address, at, toBits } from '../trace/units.ts';
-import { type CodeSource, defaultLimits, Discovery, type Limits } from './cfg.ts';
+import { type CodeSource, Discovery, defaultLimits, type Limits } from './cfg.ts';
 import type { Cpu, CpuHost, Exit } from './cpu.ts';
 import { Decoder, type Instruction } from './decode.ts';
 import { dispatcherModule, hasTailCalls, lookupIndex, tailDispatch } from './dispatch.ts';
@@ -11,7 +11,7 @@ import { type ImportedFunction, Type } from './emit.ts';
 import { stateCode } from './flags.ts';
 import { Layout, LOOKUP_ENTRIES, NO_RIP } from './layout.ts';
 import type { Site } from './lift/frame.ts';
-import { CpuException, HelperContext } from './lift/helper.ts';
+import { CpuException, CpuUnsupported, HelperContext } from './lift/helper.ts';
 import { recordOf } from './lift/table.ts';
 import { type GuestMemory, MemoryFault } from './memory.ts';
 import { type RegionCode, translate } from './region.ts';
@@ -30,7 +30,12 @@ export interface EngineOptions {
   /** Instructions between returns to TypeScript, so that V8 can swap in optimised code. */
   readonly slice?: number;
   /** Told of every translated region. */
-  readonly onRegion?: (region: { rip: Address; instructions: number; bytes: Uint8Array; entries: readonly Address[] }) => void;
+  readonly onRegion?: (region: {
+    rip: Address;
+    instructions: number;
+    bytes: Uint8Array;
+    entries: readonly Address[];
+  }) => void;
 }
 
 interface Region {
@@ -44,7 +49,8 @@ interface Range {
   readonly start: Address;
   readonly end: Address;
 }
-const within = (ranges: readonly Range[], address: Address): boolean => ranges.some((r) => address >= r.start && address < r.end);
+const within = (ranges: readonly Range[], address: Address): boolean =>
+  ranges.some((r) => address >= r.start && address < r.end);
 
 /** The slow path's imports, in the order of SLOW_LOAD and SLOW_STORE. */
 const slowImports: readonly ImportedFunction[] = [
@@ -179,7 +185,10 @@ export class Engine implements Cpu, CodeSource {
     const range = this.code.find((r) => rip >= r.start && rip < r.end);
     let instruction: Instruction | undefined;
     if (range && this.memory.contains(rip)) {
-      if (!this.decoder?.covers(rip) || !this.decoder.covers(Math.min(at(rip, LONGEST_INSTRUCTION), range.end - 1) as Address)) {
+      if (
+        !this.decoder?.covers(rip) ||
+        !this.decoder.covers(Math.min(at(rip, LONGEST_INSTRUCTION), range.end - 1) as Address)
+      ) {
         this.disposeDecoder();
         const end = Math.min(range.end, rip + DECODE_WINDOW);
         this.decoder = new Decoder(this.memory.raw(rip, end - rip), rip);
@@ -255,11 +264,7 @@ export class Engine implements Cpu, CodeSource {
       case 'exception':
         return { kind: 'exception', vector: site.vector! };
       case 'unsupported':
-        return {
-          kind: 'unsupported',
-          bytes: Array.from(instruction!.bytes, (b) => b.toString(16).padStart(2, '0')).join(' '),
-          mnemonic: instruction!.mnemonic,
-        };
+        return unsupported(instruction!);
     }
   }
 
@@ -281,6 +286,7 @@ export class Engine implements Cpu, CodeSource {
         this.fault = error;
         return this.refused();
       }
+      if (error instanceof CpuUnsupported) return unsupported(instruction);
       if (error instanceof CpuException) return { kind: 'exception', vector: error.vector };
       throw error;
     }
@@ -395,6 +401,10 @@ export class Engine implements Cpu, CodeSource {
   private clearLookup(): void {
     for (let i = 0; i < LOOKUP_ENTRIES; i++) this.cells.setBigInt64(Layout.lookup + 16 * i, NO_RIP, true);
   }
+}
+
+function unsupported({ bytes, mnemonic }: Instruction): Exit {
+  return { kind: 'unsupported', bytes: Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join(' '), mnemonic };
 }
 
 /** Through a pointer, so perhaps to a device: not the stack, not the image's own data. */

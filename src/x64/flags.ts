@@ -14,7 +14,7 @@
  *   carry     other flags  CF                       CF (bit tests)
  */
 import { Rflags } from './layout.ts';
-import { i32, i64, type Integer, int32, int64, type Value } from './values.ts';
+import { type Integer, i32, i64, int32, int64, type Value } from './values.ts';
 
 export const FlagKind = {
   packed: 0, add: 1, sub: 2, adc: 3, sbb: 4, logic: 5, inc: 6, dec: 7, shl: 8, shr: 9, sar: 10, carry: 11,
@@ -82,7 +82,11 @@ function result({ kind, size }: FlagState, f: FlagLocals): Value {
 const bit = (v: Value, n: number): Value => i32.and(n === 0 ? v : i32.shr_u(v, i32.const(n)), i32.const(1));
 /** 1 when the top bit of a value of this size is set. */
 function sign(v: Value, size: number): Value {
-  return size === 8 ? i32.wrap(i64.shr_u(v, i64.const(63n))) : size === 4 ? i32.shr_u(v, i32.const(31)) : bit(v, size * 8 - 1);
+  return size === 8
+    ? i32.wrap(i64.shr_u(v, i64.const(63n)))
+    : size === 4
+      ? i32.shr_u(v, i32.const(31))
+      : bit(v, size * 8 - 1);
 }
 
 /** One flag as 0 or 1. */
@@ -170,22 +174,31 @@ function positive(pair: number, state: FlagState, f: FlagLocals): Value {
   const flag = (which: number) => flagValue(which, state, f);
   if (kind === FlagKind.sub) {
     switch (pair) {
-      case 1: return o.lt_u(x, y);
-      case 2: return o.eq(x, y);
-      case 3: return o.le_u(x, y);
-      case 6: return o.lt_s(signExtend(x, size), signExtend(y, size));
-      case 7: return o.le_s(signExtend(x, size), signExtend(y, size));
+      case 1:
+        return o.lt_u(x, y);
+      case 2:
+        return o.eq(x, y);
+      case 3:
+        return o.le_u(x, y);
+      case 6:
+        return o.lt_s(signExtend(x, size), signExtend(y, size));
+      case 7:
+        return o.le_s(signExtend(x, size), signExtend(y, size));
     }
   }
   if (kind === FlagKind.logic) {
     const signed = signExtend(x, size);
     switch (pair) {
-      case 1: return i32.const(0);
+      case 1:
+        return i32.const(0);
       case 2:
-      case 3: return o.eqz(x);
+      case 3:
+        return o.eqz(x);
       case 4:
-      case 6: return o.lt_s(signed, o.const(0n));
-      case 7: return o.le_s(signed, o.const(0n));
+      case 6:
+        return o.lt_s(signed, o.const(0n));
+      case 7:
+        return o.le_s(signed, o.const(0n));
     }
   }
   switch (pair) {

@@ -10,7 +10,7 @@ import { encodeModule, regionType, Type } from './emit.ts';
 import { type FlagState, packedState, stateCode } from './flags.ts';
 import { Layout } from './layout.ts';
 import { Frame, type MemoryLayout, type Site } from './lift/frame.ts';
-import { Lift, noteState, normalise, type Way } from './lift/lift.ts';
+import { Lift, normalise, noteState, type Way } from './lift/lift.ts';
 import { flagLiveness, type Liveness } from './liveness.ts';
 import { type Arm, type Graph, makeReducible, reversePostorder, type Shape, structure } from './structure.ts';
 import { i32, i64, local } from './values.ts';
@@ -162,7 +162,13 @@ class Translation {
         const check = new Body(frame.locals);
         const stop = i32.load(zero, frame.cell(Layout.stop));
         check.if(i32.lt_s(i32.or(local(Type.i32, frame.fuel), stop), i32.const(0)));
-        const site = { kind: 'budget', rip: this.cfg.blocks[node]!.rip, unused: 0, state: entry, instruction: undefined } as const;
+        const site = {
+          kind: 'budget',
+          rip: this.cfg.blocks[node]!.rip,
+          unused: 0,
+          state: entry,
+          instruction: undefined,
+        } as const;
         check.set(frame.site, i32.const(frame.addSite(site)));
         check.leaveTo(entry ? 'flags' : 'leave');
         check.end();
@@ -182,7 +188,13 @@ class Translation {
       body.set(frame.flagLocal(0), i64.load(zero, frame.cell(Layout.flagX)));
       body.if(i32.ne(i32.load(zero, frame.cell(Layout.flagKind)), i32.const(stateCode(packedState))));
       const piece = new Body(frame.locals);
-      const site = { kind: 'flags', rip: cfg.blocks[id]!.rip, unused: 0, state: undefined, instruction: undefined } as const;
+      const site = {
+        kind: 'flags',
+        rip: cfg.blocks[id]!.rip,
+        unused: 0,
+        state: undefined,
+        instruction: undefined,
+      } as const;
       piece.set(frame.site, i32.const(frame.addSite(site)));
       piece.leaveTo('leave');
       body.append(piece, () => 3);

@@ -186,7 +186,14 @@ export interface Float {
   readonly toI64: Unary;
 }
 
-function float(type: Type, compare: number, arithmetic: number, from32: number, from64: number, saturate: number): Float {
+function float(
+  type: Type,
+  compare: number,
+  arithmetic: number,
+  from32: number,
+  from64: number,
+  saturate: number,
+): Float {
   const c = (n: number) => binary(compare + n, I32);
   const u = (n: number) => unary(arithmetic + n, type);
   const b = (n: number) => binary(arithmetic + n, type);
@@ -217,8 +224,16 @@ function float(type: Type, compare: number, arithmetic: number, from32: number, 
   };
 }
 
-export const f32 = { ...float(F32, 0x5b, 0x8b, 0xb2, 0xb4, 0), demote: unary(0xb6, F32), reinterpret: unary(0xbe, F32) };
-export const f64 = { ...float(F64, 0x61, 0x99, 0xb7, 0xb9, 2), promote: unary(0xbb, F64), reinterpret: unary(0xbf, F64) };
+export const f32 = {
+  ...float(F32, 0x5b, 0x8b, 0xb2, 0xb4, 0),
+  demote: unary(0xb6, F32),
+  reinterpret: unary(0xbe, F32),
+};
+export const f64 = {
+  ...float(F64, 0x61, 0x99, 0xb7, 0xb9, 2),
+  promote: unary(0xbb, F64),
+  reinterpret: unary(0xbf, F64),
+};
 
 /** Any SIMD operation by its number in the specification: operands, then lane immediates. */
 export function simd(code: number, type: Type, operands: readonly Value[], ...immediates: number[]): Value {

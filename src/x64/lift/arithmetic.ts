@@ -1,8 +1,9 @@
 /** Addition, subtraction, logic, compare; the plain forms and, with a lock prefix, the same (one processor runs at a time). */
-import { FlagKind, zeroExtend } from '../flags.ts';
+
 import type { Instruction, Size } from '../decode.ts';
+import { FlagKind, zeroExtend } from '../flags.ts';
 import { Rflags } from '../layout.ts';
-import { i32, i64, type Integer, type Value } from '../values.ts';
+import { type Integer, i32, i64, type Value } from '../values.ts';
 import type { Lift } from './lift.ts';
 import type { InstructionRecord, Lifter } from './record.ts';
 

@@ -43,7 +43,9 @@ export const control: readonly InstructionRecord[] = [
     control: 'jump',
     accepts: indirect,
     lift(l, i) {
-      l.ending = { taken: i.target === undefined ? l.exit(l.keep(l.read(i.operands[0]!, 8))) : { kind: 'edge', edge: TAKEN } };
+      l.ending = {
+        taken: i.target === undefined ? l.exit(l.keep(l.read(i.operands[0]!, 8))) : { kind: 'edge', edge: TAKEN },
+      };
     },
   },
   {
@@ -59,8 +61,18 @@ export const control: readonly InstructionRecord[] = [
     },
   },
   { names: ['loop'], control: 'branch', lift: loop(() => undefined) },
-  { names: ['loope'], control: 'branch', flags: { reads: conditionReads[4]!, writes: 0 }, lift: loop((l) => l.condition(4)) },
-  { names: ['loopne'], control: 'branch', flags: { reads: conditionReads[5]!, writes: 0 }, lift: loop((l) => l.condition(5)) },
+  {
+    names: ['loope'],
+    control: 'branch',
+    flags: { reads: conditionReads[4]!, writes: 0 },
+    lift: loop((l) => l.condition(4)),
+  },
+  {
+    names: ['loopne'],
+    control: 'branch',
+    flags: { reads: conditionReads[5]!, writes: 0 },
+    lift: loop((l) => l.condition(5)),
+  },
   {
     names: ['jrcxz', 'jecxz'],
     control: 'branch',

@@ -17,6 +17,9 @@ export class CpuException extends Error {
   }
 }
 
+/** Thrown for what a helper does not model. */
+export class CpuUnsupported extends Error {}
+
 export class HelperContext {
   readonly registers: Registers;
   readonly memory: GuestMemory;

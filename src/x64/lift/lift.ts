@@ -5,7 +5,6 @@
  * flags, then registers. Until the first of these an exit leaves the machine as the instruction found it.
  */
 import { type Address, toBits } from '../../trace/units.ts';
-import { BASE } from '../memory.ts';
 import { Body, StoreOp, zero } from '../body.ts';
 import type { Instruction, MemoryOperand, Operand, Size } from '../decode.ts';
 import { Type } from '../emit.ts';
@@ -13,7 +12,8 @@ import {
   conditionValue, FlagKind, type FlagState, flagValue, packedState, packFlags, stateCode, zeroExtend,
 } from '../flags.ts'; // biome-ignore format: one line of names
 import { Layout, Rflags } from '../layout.ts';
-import { call, i32, i64, type Integer, int32, int64, type Load, local, select, simd, type Value } from '../values.ts';
+import { BASE } from '../memory.ts';
+import { call, type Integer, i32, i64, int32, int64, type Load, local, select, simd, type Value } from '../values.ts';
 import type { Frame, SiteKind } from './frame.ts';
 
 /** Where a block's control goes: to a block of the region by the CFG's edge number, or out of it. */
@@ -108,7 +108,11 @@ export class Lift {
   /** Writes as the CPU does: 4 bytes clear the upper half, 1 and 2 keep the rest. The value has zeros above its size. */
   writeRegister(n: number, size: Size, value: Value, high = false): void {
     if (size === 8) this.setGpr(n, value);
-    else if (size === 4) this.setGpr(n, value.constant === undefined ? i64.extend_u(value) : i64.const(BigInt.asUintN(32, value.constant)));
+    else if (size === 4)
+      this.setGpr(
+        n,
+        value.constant === undefined ? i64.extend_u(value) : i64.const(BigInt.asUintN(32, value.constant)),
+      );
     else {
       const shift = high ? 8n : 0n;
       const mask = (size === 1 ? 0xffn : 0xffffn) << shift;
@@ -199,7 +203,10 @@ export class Lift {
     let sum: Value | undefined;
     if (operand.base >= 0) sum = this.gpr(operand.base);
     if (operand.index >= 0) {
-      const scaled = operand.scale === 1 ? this.gpr(operand.index) : i64.shl(this.gpr(operand.index), i64.const(BigInt(Math.log2(operand.scale))));
+      const scaled =
+        operand.scale === 1
+          ? this.gpr(operand.index)
+          : i64.shl(this.gpr(operand.index), i64.const(BigInt(Math.log2(operand.scale))));
       sum = sum ? i64.add(sum, scaled) : scaled;
     }
     if (!sum) sum = i64.const(operand.displacement);
@@ -215,7 +222,8 @@ export class Lift {
   place(address: Value, size: number, access: 'read' | 'write'): Place {
     const { body, frame } = this;
     const kept = this.keep(address);
-    const offset = kept.constant === undefined ? this.keep(i32.wrap(kept)) : i32.const(Number(BigInt.asIntN(32, kept.constant)));
+    const offset =
+      kept.constant === undefined ? this.keep(i32.wrap(kept)) : i32.const(Number(BigInt.asIntN(32, kept.constant)));
     const outside = this.outside(kept);
     const bad = shadowRefuses(offset, size, frame.memory.size, access);
     if (!this.slow) {
@@ -237,7 +245,8 @@ export class Lift {
   private outside(address: Value): Value | undefined {
     const { size } = this.frame.memory;
     const base = BigInt(BASE);
-    if (address.constant !== undefined && address.constant >= base && address.constant < base + BigInt(size)) return undefined;
+    if (address.constant !== undefined && address.constant >= base && address.constant < base + BigInt(size))
+      return undefined;
     if (address.constant !== undefined) return i32.const(1);
     const shift = BigInt(Math.log2(size));
     return i64.ne(i64.shr_s(address, i64.const(shift)), i64.const(base >> shift));
@@ -380,7 +389,12 @@ export class Lift {
   }
 
   private setOperand(which: 0 | 1 | 2, value: Value): void {
-    const wide = value.type === Type.i64 ? value : value.constant === undefined ? i64.extend_u(value) : i64.const(BigInt.asUintN(32, value.constant));
+    const wide =
+      value.type === Type.i64
+        ? value
+        : value.constant === undefined
+          ? i64.extend_u(value)
+          : i64.const(BigInt.asUintN(32, value.constant));
     this.body.set(this.frame.flagLocal(which), wide);
   }
 
@@ -394,6 +408,19 @@ export class Lift {
     const wide = i64.extend_u(bits);
     this.setOperand(0, others ? i64.or(i64.and(this.packed(others), i64.const(BigInt(others))), wide) : wide);
     this.state = packedState;
+  }
+
+  /** Sets CF alone, to an i32 of 0 or 1. */
+  setCarry(bit: Value): void {
+    if (!this.live) {
+      this.state = undefined;
+      return;
+    }
+    const kept = this.keep(bit);
+    const others = this.live & ~Rflags.CF;
+    this.setOperand(0, others ? this.packed(others) : i64.const(0n));
+    this.setOperand(1, kept);
+    this.state = { kind: FlagKind.carry, size: 8 };
   }
 
   /** One flag now, as 0 or 1. The record must say that it reads it. */

@@ -1,7 +1,8 @@
 /** Moves, address arithmetic, sign extension, the stack. */
+
+import type { MemoryOperand, RegisterOperand, Size } from '../decode.ts';
 import { conditionReads, signExtend } from '../flags.ts';
 import { i32, i64, int32, int64, select } from '../values.ts';
-import type { MemoryOperand, RegisterOperand, Size } from '../decode.ts';
 import type { InstructionRecord } from './record.ts';
 
 const RAX = 0;
@@ -129,7 +130,8 @@ export const moves: readonly InstructionRecord[] = [
       let at = rsp - 8n;
       const frame = at;
       const values = [h.gpr(RBP)];
-      for (let i = 1; i < depth; i++) values.push(h.load(Number(BigInt.asIntN(64, h.gpr(RBP) - 8n * BigInt(i))) as never, 8));
+      for (let i = 1; i < depth; i++)
+        values.push(h.load(Number(BigInt.asIntN(64, h.gpr(RBP) - 8n * BigInt(i))) as never, 8));
       if (depth > 0) values.push(frame);
       for (const value of values) {
         h.store(Number(BigInt.asIntN(64, at)) as never, 8, value);
@@ -140,10 +142,21 @@ export const moves: readonly InstructionRecord[] = [
     },
     test: { needs: 'RSP and RBP in the stack' },
   },
-  { names: ['cbw'], lift: (l) => l.writeRegister(RAX, 2, i32.and(i32.extend8_s(l.readRegister(RAX, 1)), i32.const(0xffff))) },
+  {
+    names: ['cbw'],
+    lift: (l) => l.writeRegister(RAX, 2, i32.and(i32.extend8_s(l.readRegister(RAX, 1)), i32.const(0xffff))),
+  },
   { names: ['cwde'], lift: (l) => l.writeRegister(RAX, 4, i32.extend16_s(l.readRegister(RAX, 2))) },
   { names: ['cdqe'], lift: (l) => l.setGpr(RAX, i64.extend32_s(l.gpr(RAX))) },
-  { names: ['cwd'], lift: (l) => l.writeRegister(RDX, 2, i32.and(i32.shr_s(i32.extend16_s(l.readRegister(RAX, 2)), i32.const(15)), i32.const(0xffff))) },
+  {
+    names: ['cwd'],
+    lift: (l) =>
+      l.writeRegister(
+        RDX,
+        2,
+        i32.and(i32.shr_s(i32.extend16_s(l.readRegister(RAX, 2)), i32.const(15)), i32.const(0xffff)),
+      ),
+  },
   { names: ['cdq'], lift: (l) => l.writeRegister(RDX, 4, int32.shr_s(l.readRegister(RAX, 4), i32.const(31))) },
   { names: ['cqo'], lift: (l) => l.setGpr(RDX, int64.shr_s(l.gpr(RAX), i64.const(63n))) },
   {
@@ -166,7 +179,11 @@ export const moves: readonly InstructionRecord[] = [
 
 const l8 = (operand: { size: number }): boolean => operand.size === 8;
 
-function swapBytes(l: Parameters<NonNullable<InstructionRecord['lift']>>[0], value: Parameters<typeof l.keep>[0], size: Size) {
+function swapBytes(
+  l: Parameters<NonNullable<InstructionRecord['lift']>>[0],
+  value: Parameters<typeof l.keep>[0],
+  size: Size,
+) {
   const v = l.keep(value);
   if (size === 2) return i32.or(i32.shr_u(v, i32.const(8)), i32.and(i32.shl(v, i32.const(8)), i32.const(0xff00)));
   if (size === 4) {

@@ -104,7 +104,11 @@ function divide(signed: boolean) {
     const bits = BigInt(size * 8);
     let dividend: Value;
     if (size === 1) dividend = i64.extend_u(l.readRegister(RAX, 2));
-    else dividend = i64.or(i64.shl(i64.extend_u(l.readRegister(RDX, size)), i64.const(bits)), i64.extend_u(l.readRegister(RAX, size)));
+    else
+      dividend = i64.or(
+        i64.shl(i64.extend_u(l.readRegister(RDX, size)), i64.const(bits)),
+        i64.extend_u(l.readRegister(RAX, size)),
+      );
     if (signed) dividend = size === 1 ? i64.extend16_s(dividend) : size === 2 ? i64.extend32_s(dividend) : dividend;
     dividend = l.keep(dividend);
     l.leaveIf(i64.eqz(divisor), 'exception', DIVIDE_ERROR);
@@ -150,7 +154,8 @@ function divideHelper(signed: boolean) {
     const dividend = signed ? BigInt.asIntN(128, all) : all;
     if (divisor === 0n) throw new CpuException(DIVIDE_ERROR);
     const quotient = dividend / divisor;
-    if (quotient !== (signed ? BigInt.asIntN(64, quotient) : BigInt.asUintN(64, quotient))) throw new CpuException(DIVIDE_ERROR);
+    if (quotient !== (signed ? BigInt.asIntN(64, quotient) : BigInt.asUintN(64, quotient)))
+      throw new CpuException(DIVIDE_ERROR);
     h.writeRegister(RAX, 8, quotient);
     h.writeRegister(RDX, 8, dividend % divisor);
   };
@@ -203,4 +208,3 @@ export const multiply: readonly InstructionRecord[] = [
     },
   },
 ];
-

@@ -2,7 +2,7 @@
 import type { Instruction, Operand, Size } from '../decode.ts';
 import { FlagKind, packFlags, signExtend, zeroExtend } from '../flags.ts';
 import { Rflags } from '../layout.ts';
-import { i32, i64, type Integer, select, type Value } from '../values.ts';
+import { type Integer, i32, i64, select, type Value } from '../values.ts';
 import type { HelperContext } from './helper.ts';
 import type { Lift } from './lift.ts';
 import type { InstructionRecord, Lifter } from './record.ts';
@@ -64,7 +64,9 @@ function shift(kind: FlagKind, compute: (o: Integer, value: Value, count: Value,
       if (known !== undefined) return { value, flags: () => l.setFlags(kind, size, old, count) };
       const x = l.live ? l.keep(old) : old;
       const flags = () =>
-        unlessZero(l, count, ALL, () => i32.wrap(packFlags(l.live, { kind, size }, { x: widen(x), y: widen(count), z: x })));
+        unlessZero(l, count, ALL, () =>
+          i32.wrap(packFlags(l.live, { kind, size }, { x: widen(x), y: widen(count), z: x })),
+        );
       return { value: l.live ? zeroExtend(compute(o, x, count, size), size) : value, flags };
     });
   };
@@ -103,7 +105,8 @@ function rotateFlags(l: Lift, result: Value, size: Size, left: boolean): Value {
   const top = topBit(result, size, 0);
   const carry = left ? bit0(result) : top;
   let flags: Value = l.live & CF ? carry : i32.const(0);
-  if (l.live & OF) flags = i32.or(flags, i32.shl(i32.xor(top, left ? bit0(result) : topBit(result, size, 1)), i32.const(11)));
+  if (l.live & OF)
+    flags = i32.or(flags, i32.shl(i32.xor(top, left ? bit0(result) : topBit(result, size, 1)), i32.const(11)));
   return flags;
 }
 
@@ -137,7 +140,11 @@ function double(left: boolean): Lifter {
       const bits = () => {
         const last = bit0(left ? o.shr_u(x, back) : o.shr_u(x, o.sub(count, o.const(1n))));
         const turned = i32.xor(topBit(x, size, 0), topBit(result, size, 0));
-        const rest = packFlags(l.live & ~(CF | OF | AF), { kind: FlagKind.logic, size }, { x: widen(result), y: result, z: result });
+        const rest = packFlags(
+          l.live & ~(CF | OF | AF),
+          { kind: FlagKind.logic, size },
+          { x: widen(result), y: result, z: result },
+        );
         return i32.or(i32.or(last, i32.shl(turned, i32.const(11))), i32.wrap(rest));
       };
       if (known !== undefined) return { value: result, flags: () => l.setSome(ALL, bits()) };
@@ -161,7 +168,9 @@ function throughCarry(left: boolean): Lifter {
     l.change(to, (old) => {
       const x = l.keep(old);
       const one = o.const(1n);
-      const value = left ? o.or(o.shl(x, one), carry) : o.or(o.shr_u(x, one), o.shl(carry, o.const(BigInt(size * 8 - 1))));
+      const value = left
+        ? o.or(o.shl(x, one), carry)
+        : o.or(o.shr_u(x, one), o.shl(carry, o.const(BigInt(size * 8 - 1))));
       const result = l.keep(zeroExtend(value, size));
       const bits = () => {
         const out = left ? topBit(x, size, 0) : bit0(x);
