@@ -2,12 +2,13 @@
  * The one wrapper around every call of the driver into the kernel or NDIS: decodes arguments by the record, writes the events,
  * asks whether to fail, looks up what is undone, runs the body, enters what is acquired. Bodies hold behaviour only.
  */
-import type { Stack, UndoOutcome } from '../trace/events.ts';
+import type { Stack, UndoOutcome, Value } from '../trace/events.ts';
 import type { Recorder } from '../trace/recorder.ts';
-import type { Address } from '../trace/units.ts';
+import { type Address, hex } from '../trace/units.ts';
 import type { GuestMemory } from '../x64/memory.ts';
 import { decodeArguments, printable, printableResult, type RawArguments } from './arguments.ts';
 import type { HostEntry } from './host-code.ts';
+import { RaisedStatus } from './raised-status.ts';
 import type { AnyFunction, CallSite, Detail } from './record.ts';
 import type { Found, Resources } from './resources.ts';
 import { type Coroutine, POINT, type Scheduler } from './scheduler.ts';
@@ -23,6 +24,8 @@ export const noFaults: FaultPlan = { strike: () => undefined };
 
 /** Where the driver stands, innermost frame first. */
 export type StackCapture = () => Stack;
+
+type FunctionEntry = Extract<HostEntry, { kind: 'function' }>;
 
 export class Calls {
   /** Told of every call before its body runs: where a scenario lets something happen beside the driver. */
@@ -65,22 +68,27 @@ export class Calls {
     const shown = Object.fromEntries(
       Object.entries(args).map(([name, value]) => [name, printable(this.memory, value, record.params[name])]),
     );
-    const call = this.trace.emit({ kind: 'call', fn, args: shown, caller });
+    const { irql } = this.scheduler;
+    const stack = irql < record.irql.min || irql > record.irql.max ? { stack: this.capture() } : {};
+    const call = this.trace.emit({ kind: 'call', fn, args: shown, caller, ...stack });
     this.before(fn);
     yield POINT;
     const injected = this.strike(fn, record, args);
-    const result =
-      injected?.fail === undefined
-        ? yield* this.run(entry, record, args, { fn, caller, soft: injected?.id })
-        : injected.fail(args);
-    this.trace.emit({
-      kind: 'return',
-      fn,
-      call,
-      result: printableResult(record.returns, result),
-      ...(injected === undefined ? {} : { injected: `fail-${fn.toLowerCase()}-${injected.id}` }),
-    });
-    return result;
+    const came = (result: Value): void => {
+      const mark = injected === undefined ? {} : { injected: `fail-${fn.toLowerCase()}-${injected.id}` };
+      this.trace.emit({ kind: 'return', fn, call, result, ...mark });
+    };
+    try {
+      const result =
+        injected?.fail === undefined
+          ? yield* this.run(entry, record, args, { fn, caller, soft: injected?.id })
+          : injected.fail(args);
+      came(printableResult(record.returns, result));
+      return result;
+    } catch (error) {
+      if (error instanceof RaisedStatus) came({ raised: hex(error.status) });
+      throw error;
+    }
   }
 
   private strike(fn: string, record: AnyFunction, args: Record<string, unknown>) {
@@ -92,7 +100,7 @@ export class Calls {
   }
 
   private *run(
-    entry: Extract<HostEntry, { kind: 'function' }>,
+    entry: FunctionEntry,
     record: AnyFunction,
     args: Record<string, unknown>,
     site: CallSite,
@@ -103,7 +111,7 @@ export class Calls {
     if (undoes !== undefined && !(undoes.nullAllowed && (key === 0 || key === ''))) {
       found = this.resources.find(undoes.types, key as number | string, undoes.match?.(args));
       if (found.outcome !== 'undone' && found.outcome !== 'mismatch' && undoes.otherwise !== undefined) {
-        this.undo(entry.name, record, args, key as number | string, found, found.outcome);
+        this.undo(entry, record, args, key as number | string, found, found.outcome);
         return undoes.otherwise(args);
       }
     }
@@ -113,7 +121,7 @@ export class Calls {
     if (undoes !== undefined && found !== undefined && !idle) {
       const done = undoes.when === undefined ? record.returns !== 'status' || result === 0 : undoes.when(args, result);
       const outcome = done || found.outcome === 'again' || found.outcome === 'never' ? found.outcome : 'refused';
-      this.undo(entry.name, record, args, key as number | string, found, outcome);
+      this.undo(entry, record, args, key as number | string, found, outcome);
     }
     if (acquires !== undefined && gave(record, acquires.when?.(args, result), result)) {
       const owner = acquires.owner?.(args);
@@ -129,7 +137,7 @@ export class Calls {
   }
 
   private undo(
-    fn: string,
+    entry: FunctionEntry,
     record: AnyFunction,
     args: Record<string, unknown>,
     key: number | string,
@@ -137,12 +145,13 @@ export class Calls {
     outcome: UndoOutcome,
   ): void {
     const undoes = record.undoes as NonNullable<AnyFunction['undoes']>;
-    const detail = undoes.match?.(args) as Detail | undefined;
+    const stray = outcome === 'again' || outcome === 'never' ? undoes.stray?.(entry.services, args) : undefined;
+    const detail: Detail = { ...undoes.match?.(args), ...stray };
     this.resources.undo(undoes.types, key, {
-      fn,
+      fn: entry.name,
       outcome,
       found,
-      ...(detail === undefined ? {} : { detail }),
+      detail,
       stack: this.capture(),
     });
   }

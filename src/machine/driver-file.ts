@@ -19,7 +19,8 @@ export interface LoadedDriver {
 }
 
 const SERVICES = '\\Registry\\Machine\\System\\CurrentControlSet\\Services\\';
-const CLASS = '\\Registry\\Machine\\System\\CurrentControlSet\\Control\\Class\\{4d36e972-e325-11ce-bfc1-08002be10318}\\0007';
+const CLASS =
+  '\\Registry\\Machine\\System\\CurrentControlSet\\Control\\Class\\{4d36e972-e325-11ce-bfc1-08002be10318}\\0007';
 
 export type RegistryValues = Readonly<Record<string, string | number | Uint8Array>>;
 
@@ -32,7 +33,14 @@ export function loadDriver(kernel: Kernel, file: DriverFile, adapterValues: Regi
     const { DriverEntry } = file.miniport.load(wdkOf(kernel));
     const driverObject = kernel.io.createDriverObject(file.name, NULL, 0);
     const none = () => {};
-    return { entry: kernel.code.expose(DriverEntry), driverObject, registryPath, adapterKey: CLASS, entryReturned: none, unloaded: none };
+    return {
+      entry: kernel.code.expose(DriverEntry),
+      driverObject,
+      registryPath,
+      adapterKey: CLASS,
+      entryReturned: none,
+      unloaded: none,
+    };
   }
   const module = kernel.modules.load(file.image, file.name);
   return {

@@ -37,7 +37,10 @@ const BREATH = 50 * MILLISECOND;
 export function* play(stage: Stage): Coroutine<void> {
   const { kernel, ndis } = stage;
   const status = yield* ndis.lifecycle.watched(
-    kernel.invoker.invoke(DriverEntry, stage.entry, { DriverObject: stage.driverObject, RegistryPath: stage.registryPath }),
+    kernel.invoker.invoke(DriverEntry, stage.entry, {
+      DriverObject: stage.driverObject,
+      RegistryPath: stage.registryPath,
+    }),
   );
   stage.entryReturned();
   if (status !== NDIS_STATUS_SUCCESS) {
@@ -46,7 +49,10 @@ export function* play(stage: Stage): Coroutine<void> {
   }
   const driver = ndis.drivers[0];
   if (driver === undefined) {
-    throw new Unsupported('a driver that is not a miniport', 'DriverEntry succeeds without registering a miniport driver');
+    throw new Unsupported(
+      'a driver that is not a miniport',
+      'DriverEntry succeeds without registering a miniport driver',
+    );
   }
   const adapter = ndis.addAdapter(driver, stage.device, stage.adapterKey);
   if ((yield* ndis.lifecycle.addDevice(adapter)) === NDIS_STATUS_SUCCESS) {

@@ -1,5 +1,4 @@
 /** Puts the parts together from one plain configuration, plays one scenario, and gives its trace. */
-import type { Image } from '../image/image.ts';
 import type { FaultPlan } from '../kernel/calls.ts';
 import { Kernel } from '../kernel/kernel.ts';
 import type { PciDevice } from '../kernel/pci.ts';

@@ -1,7 +1,12 @@
 /** What NDIS and the protocols above ask of any Ethernet miniport: OIDs at start, frames both ways, OIDs at the end. */
 import type { OidRequest } from '../ndis/oids.ts';
 
-const query = (name: string, oid: number, room: number): OidRequest => ({ name, oid, type: 'QueryInformation', buffer: room });
+const query = (name: string, oid: number, room: number): OidRequest => ({
+  name,
+  oid,
+  type: 'QueryInformation',
+  buffer: room,
+});
 const set = (name: string, oid: number, bytes: readonly number[]): OidRequest => ({
   name,
   oid,

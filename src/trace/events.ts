@@ -41,6 +41,8 @@ export interface CallEvent {
   readonly args: Readonly<Record<string, Value>>;
   /** Address the call returns to. */
   readonly caller: Address;
+  /** Only for calls at an IRQL their record does not allow. */
+  readonly stack?: Stack;
 }
 
 /** … and came back. `call` is the `seq` of its CallEvent. */

@@ -1,0 +1,171 @@
+/** Accesses to memory the driver may not touch, and the ways a run ends early: contract.md A4, B3, and haltex' own `driver-…`. */
+import type { EventOf } from '../trace/events.ts';
+import { hex } from '../trace/units.ts';
+import type { RuleFamily, Severity, Violation } from './rule.ts';
+import type { TraceView } from './view.ts';
+
+const titles: readonly (readonly [id: string, severity: Severity, title: string, ...sources: string[]])[] = [
+  ['memory-use-after-free', 'error', 'memory is touched after it was freed', 'D:special-pool', 'G:bug-check-0xcc'],
+  ['memory-overrun', 'error', 'memory outside an allocation is touched', 'D:special-pool', 'G:bug-check-0xc4'],
+  ['shared-memory-corruption', 'error', 'memory outside a shared-memory block is touched', 'G:bug-check-0x7c'],
+  ['dma-overrun', 'error', 'the device writes outside its DMA buffer', 'G:bug-check-0xe6'],
+  [
+    'halt-frees-memory-under-dma',
+    'error',
+    'memory is freed while the NIC may still access it',
+    'I:ndismfreenetbuffersglist',
+    'N:freeing-a-vm-queue',
+  ],
+  [
+    'halt-deregisters-interrupt-late',
+    'error',
+    'something the interrupt routines use is freed before NdisMDeregisterInterruptEx has returned',
+    'I:miniport_halt',
+    'N:halting-a-miniport-adapter',
+  ],
+  [
+    'io-access-after-unmap',
+    'error',
+    'device registers are touched after they were unmapped',
+    'I:ndismderegisterioportrange',
+    'I:ndismunmapiospace',
+  ],
+  [
+    'irql-touch-pageable',
+    'error',
+    'pageable memory is touched at DISPATCH_LEVEL or above',
+    'G:bug-check-0xd1',
+    'D:force-irql-checking',
+  ],
+  ['init-ignores-result', 'error', 'NULL is dereferenced: the result of a call was not tested', 'D:nullcheckn'],
+  [
+    'config-value-used-after-close',
+    'error',
+    'a configuration value is used after NdisCloseConfiguration',
+    'I:ndisreadconfiguration',
+  ],
+  [
+    'nbl-freed-while-indicated',
+    'error',
+    'a NET_BUFFER_LIST is freed or touched while NDIS has it',
+    'I:ndismindicatereceivenetbufferlists',
+  ],
+  ['unload-with-live-code', 'error', 'code of the driver runs after it has unloaded', 'G:bug-check-0xce'],
+  ['driver-access-violation', 'error', 'the driver touches an address where nothing is', 'G:bug-check-0x50'],
+  ['driver-writes-read-only', 'error', 'the driver writes to its own code or constants', 'G:bug-check-0xbe'],
+  ['driver-jumps-to-nowhere', 'error', 'control goes where no code is', 'G:bug-check-0x50'],
+  ['driver-stack-overflow', 'error', 'the kernel stack overflows', 'G:bug-check-0x7f'],
+  [
+    'driver-bugcheck',
+    'error',
+    'the driver brings the system down: a bug check, an unhandled exception, a fast fail',
+    'G:bug-check-0x1e',
+    'G:bug-check-0x139',
+  ],
+  ['driver-hang', 'error', 'a routine of the driver never returns', 'G:bug-check-0x7c'],
+  ['halt-hang', 'error', 'MiniportHaltEx never returns', 'G:bug-check-0x7c'],
+  ['pause-hang', 'error', 'the pause never completes', 'G:bug-check-0x7c'],
+];
+
+const INTERRUPT_ROUTINES = [
+  'MiniportInterrupt',
+  'MiniportInterruptDPC',
+  'MiniportMessageInterrupt',
+  'MiniportMessageInterruptDPC',
+];
+
+function ruleOf(view: TraceView, fault: EventOf<'fault'>): string {
+  const what = fault.block?.what ?? '';
+  if (fault.by === 'device') return fault.why === 'freed' ? 'halt-frees-memory-under-dma' : 'dma-overrun';
+  switch (fault.why) {
+    case 'freed':
+      if (what.startsWith('image of')) return 'unload-with-live-code';
+      if (INTERRUPT_ROUTINES.includes(fault.callback ?? '') && view.during(fault.seq, 'MiniportHaltEx') !== undefined) {
+        return 'halt-deregisters-interrupt-late';
+      }
+      if (what.startsWith('configuration')) return 'config-value-used-after-close';
+      return /register|mapping|I\/O space/i.test(what) ? 'io-access-after-unmap' : 'memory-use-after-free';
+    case 'guard':
+      return /shared memory/i.test(what) ? 'shared-memory-corruption' : 'memory-overrun';
+    case 'null':
+      return fault.access === 'execute' ? 'driver-jumps-to-nowhere' : 'init-ignores-result';
+    case 'pageable':
+      return 'irql-touch-pageable';
+    case 'stack-overflow':
+      return 'driver-stack-overflow';
+    case 'device-gone':
+      return 'io-access-after-unmap';
+    case 'read-only':
+      return 'driver-writes-read-only';
+    case 'not-code':
+      return 'driver-jumps-to-nowhere';
+    default:
+      return fault.access === 'execute' ? 'driver-jumps-to-nowhere' : 'driver-access-violation';
+  }
+}
+
+const verbs = { read: 'reads', write: 'writes', execute: 'executes' } as const;
+
+function sentence(fault: EventOf<'fault'>): string {
+  const who = fault.by === 'device' ? 'The device' : (fault.callback ?? 'The driver');
+  const bytes = fault.access === 'execute' ? 'code' : `${fault.size} ${fault.size === 1 ? 'byte' : 'bytes'}`;
+  const block = fault.block;
+  if (block === undefined) return `${who} ${verbs[fault.access]} ${bytes} at ${hex(fault.address)}, where nothing is.`;
+  const where =
+    block.offset < 0
+      ? `${-block.offset} bytes before the start of`
+      : block.offset >= block.size
+        ? `${block.offset - block.size} bytes past the end of`
+        : `offset ${block.offset} of`;
+  const state = block.state === 'freed' ? ', which has been freed' : '';
+  return `${who} ${verbs[fault.access]} ${bytes} at ${hex(fault.address)}: ${where} ${block.what} (${block.size} bytes)${state}.`;
+}
+
+function* judgeStop(view: TraceView): Iterable<Violation & { rule: string }> {
+  const stop = view.stop;
+  if (stop === undefined) return;
+  const stack = stop.stack ?? [];
+  if (stop.reason === 'hang') {
+    const open = view.spans.filter(({ leave }) => leave === undefined).map(({ callback }) => callback);
+    const pausing = view.events.findLast((event) => event.kind === 'state')?.to === 'Pausing';
+    const rule = open.includes('MiniportHaltEx')
+      ? 'halt-hang'
+      : pausing || open.includes('MiniportPause')
+        ? 'pause-hang'
+        : 'driver-hang';
+    yield { rule, seq: stop.seq, message: capital(`${stop.text}.`), stack };
+  }
+  // A fault just before the stop has its own rule; the bug check is its consequence.
+  const explained = view.of('fault').some(({ by }) => by !== 'device');
+  if (stop.reason === 'bugcheck' && !explained) {
+    yield { rule: 'driver-bugcheck', seq: stop.seq, message: capital(`${stop.text} (bug check ${stop.name}).`), stack };
+  }
+}
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+export const faults: RuleFamily = {
+  rules: titles.map(([id, severity, title, ...sources]) => ({ id, severity, title, sources })),
+  *check(view) {
+    for (const fault of view.of('fault')) {
+      yield {
+        rule: ruleOf(view, fault),
+        seq: fault.seq,
+        message: sentence(fault),
+        stack: fault.stack,
+        ...(fault.block === undefined
+          ? {}
+          : {
+              resource: {
+                type: 'memory',
+                key: hex(fault.block.address),
+                fn: fault.block.what,
+                detail: { size: fault.block.size, state: fault.block.state },
+                acquired: fault.block.allocated,
+              },
+            }),
+      };
+    }
+    yield* judgeStop(view);
+  },
+};

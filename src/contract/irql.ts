@@ -1,0 +1,98 @@
+/** Calls above or below the IRQL they are allowed at, and routines that return at another one: contract.md E. */
+import { kernelFunctions } from '../kernel/functions.ts';
+import type { AnyFunction, IrqlRange } from '../kernel/record.ts';
+import { ndisFunctions } from '../ndis/functions.ts';
+import type { EventOf } from '../trace/events.ts';
+import { irqlName } from '../trace/units.ts';
+import type { RuleFamily, Severity, Violation } from './rule.ts';
+import type { TraceView } from './view.ts';
+
+const records: Readonly<Record<string, AnyFunction>> = { ...kernelFunctions, ...ndisFunctions };
+
+const titles: readonly (readonly [id: string, severity: Severity, title: string, ...sources: string[]])[] = [
+  ['irql-violation', 'error', 'a function is called at an IRQL it does not allow', 'I:', 'D:irql-rule-set--ndis-'],
+  ['irql-cancel-periodic-timer', 'error', 'a periodic timer is cancelled above PASSIVE_LEVEL', 'D:ndis-periodictimer'],
+  ['irql-alloc-shared-memory', 'error', 'NdisMAllocateSharedMemory is called above PASSIVE_LEVEL', 'G:bug-check-0x7c'],
+  ['irql-wait-event', 'error', 'the driver waits above PASSIVE_LEVEL', 'I:ndisinitializeevent', 'G:bug-check-0x7c'],
+  [
+    'irql-sg',
+    'error',
+    'a scatter/gather list call is not made at DISPATCH_LEVEL',
+    'I:ndismallocatenetbuffersglist',
+    'G:bug-check-0xe6',
+  ],
+  ['irql-free-pool', 'error', 'pool is freed above the level its kind allows', 'G:bug-check-0xc4'],
+  ['irql-isr-calls-ndis', 'error', 'an interrupt routine calls a function that is not for any IRQL', 'I:miniport_isr'],
+  ['irql-changed-by-callback', 'error', 'a routine returns at another IRQL than it was called at', 'D:wdm-irqlreturn'],
+];
+
+const special: Readonly<Record<string, string>> = {
+  NdisMAllocateSharedMemory: 'irql-alloc-shared-memory',
+  NdisWaitEvent: 'irql-wait-event',
+  NdisMAllocateNetBufferSGList: 'irql-sg',
+  NdisMFreeNetBufferSGList: 'irql-sg',
+  ExFreePool: 'irql-free-pool',
+  ExFreePoolWithTag: 'irql-free-pool',
+  ExFreePool2: 'irql-free-pool',
+};
+
+/** Routines that run at the device's IRQL. */
+const INTERRUPT_CONTEXT = new Set([
+  'MiniportInterrupt',
+  'MiniportMessageInterrupt',
+  'MiniportSynchronizeInterrupt',
+  'MiniportDisableInterruptEx',
+  'MiniportEnableInterruptEx',
+  'MiniportDisableMessageInterrupt',
+  'MiniportEnableMessageInterrupt',
+]);
+
+const DIRQL = 3;
+
+function allowed({ min, max }: IrqlRange): string {
+  return min === max
+    ? `exactly at ${irqlName(min)}`
+    : min === 0
+      ? `up to ${irqlName(max)}`
+      : `from ${irqlName(min)} to ${irqlName(max)}`;
+}
+
+/** A wait with a zero timeout may be made at DISPATCH_LEVEL, and a periodic timer's cancel may not: the argument decides. */
+function rangeOf(view: TraceView, call: EventOf<'call'>, record: AnyFunction): { range: IrqlRange; rule: string } {
+  if (call.fn === 'NdisCancelTimerObject') {
+    const set = view
+      .heldAt(call.seq)
+      .find(({ acquired }) => acquired.type === 'timer-set' && acquired.key === call.args.TimerObject);
+    if (set?.acquired.detail.Periodic === true) {
+      return { range: { min: record.irql.min, max: record.irql.min }, rule: 'irql-cancel-periodic-timer' };
+    }
+  }
+  const isr = INTERRUPT_CONTEXT.has(call.callback ?? '') && call.irql >= DIRQL;
+  return { range: record.irql, rule: isr ? 'irql-isr-calls-ndis' : (special[call.fn] ?? 'irql-violation') };
+}
+
+export const irql: RuleFamily = {
+  rules: titles.map(([id, severity, title, ...sources]) => ({ id, severity, title, sources })),
+  *check(view): Iterable<Violation & { rule: string }> {
+    for (const call of view.of('call')) {
+      const record = records[call.fn];
+      if (record === undefined) continue;
+      const { range, rule } = rangeOf(view, call, record);
+      if (call.irql >= range.min && call.irql <= range.max) continue;
+      yield {
+        rule,
+        seq: call.seq,
+        message: `${call.callback ?? 'The driver'} calls ${call.fn} at ${irqlName(call.irql)}; it may be called ${allowed(range)}.`,
+        stack: call.stack ?? [],
+      };
+    }
+    for (const leave of view.of('leave')) {
+      if (leave.irqlAtEntry === undefined) continue;
+      yield {
+        rule: 'irql-changed-by-callback',
+        seq: leave.seq,
+        message: `${leave.callback} is called at ${irqlName(leave.irqlAtEntry)} and returns at ${irqlName(leave.irql)}.`,
+      };
+    }
+  },
+};

@@ -1,0 +1,51 @@
+/** What a rule is, and what it finds. A rule is one record; its id is contract.md's and never changes its meaning. */
+import type { Stack, Value } from '../trace/events.ts';
+import type { TraceView } from './view.ts';
+
+export type Severity = 'error' | 'warning' | 'note';
+
+/** The resource a finding is about. */
+export interface FoundResource {
+  readonly type: string;
+  readonly key: string;
+  /** The function that gave it, and the routine it was called in. */
+  readonly fn: string;
+  readonly callback?: string;
+  readonly detail: Readonly<Record<string, Value>>;
+  readonly acquired: Stack;
+}
+
+/** What a rule's check gives. */
+export interface Violation {
+  /** One plain sentence: what the driver did or left, and what it should do. */
+  readonly message: string;
+  /** Where in the trace it shows. */
+  readonly seq: number;
+  readonly resource?: FoundResource;
+  /** Where the driver was when it went wrong; empty when something is missing rather than done. */
+  readonly stack?: Stack;
+  /** Overrides the rule's severity for this case, as contract.md says. */
+  readonly severity?: Severity;
+}
+
+export interface Finding extends Violation {
+  readonly rule: string;
+  readonly severity: Severity;
+  readonly stack: Stack;
+}
+
+export interface Rule {
+  readonly id: string;
+  readonly severity: Severity;
+  /** One line for lists: what must not happen. */
+  readonly title: string;
+  /** Microsoft's pages, as contract.md cites them: `I:miniport_halt`. */
+  readonly sources: readonly string[];
+  check(view: TraceView): Iterable<Violation>;
+}
+
+/** Several rules that one pass over the trace judges: same table, many ids. */
+export interface RuleFamily {
+  readonly rules: readonly Omit<Rule, 'check'>[];
+  check(view: TraceView): Iterable<Violation & { readonly rule: string }>;
+}

@@ -1,0 +1,84 @@
+/** Which scenarios a check plays. The plain run comes first; the others follow from what it shows the driver does. */
+import { kernelFunctions } from '../kernel/functions.ts';
+import type { AnyFunction } from '../kernel/record.ts';
+import { plainScenario, type Scenario } from '../machine/scenario.ts';
+import { ndisFunctions } from '../ndis/functions.ts';
+import type { EventOf, TraceEvent } from '../trace/events.ts';
+
+export interface Phase {
+  /** For the report's line. */
+  readonly name: string;
+  readonly scenarios: readonly Scenario[];
+}
+
+export const plainPhase: Phase = { name: 'plain run', scenarios: [plainScenario] };
+
+/** The phases after the plain run, from its trace. */
+export function plan(plain: readonly TraceEvent[]): Phase[] {
+  const calls = numbered(plain);
+  const phases: Phase[] = [
+    {
+      name: 'ways to halt',
+      scenarios: [
+        { ...plainScenario, flow: 'init-halt' },
+        { ...plainScenario, returnReceives: 'late' },
+        { ...plainScenario, flow: 'shutdown' },
+      ],
+    },
+    { name: 'timers that fire at cancel', scenarios: calls.flatMap((call) => lateTimer(call)) },
+    { name: 'late interrupts', scenarios: lateInterrupts(calls) },
+    { name: 'initialize fails', scenarios: calls.flatMap((call) => failingInitialize(call)) },
+  ];
+  return phases.filter(({ scenarios }) => scenarios.length > 0);
+}
+
+interface NumberedCall {
+  readonly event: EventOf<'call'>;
+  /** How many calls of the same function came up to here, from 1. */
+  readonly nth: number;
+}
+
+function numbered(events: readonly TraceEvent[]): NumberedCall[] {
+  const counts = new Map<string, number>();
+  return events
+    .filter((event): event is EventOf<'call'> => event.kind === 'call')
+    .map((event) => {
+      const nth = (counts.get(event.fn) ?? 0) + 1;
+      counts.set(event.fn, nth);
+      return { event, nth };
+    });
+}
+
+const functions: Readonly<Record<string, AnyFunction>> = { ...kernelFunctions, ...ndisFunctions };
+
+/** The timer expires on another processor just as MiniportHaltEx (or a failing initialize) cancels it. */
+function lateTimer({ event, nth }: NumberedCall): Scenario[] {
+  if (event.fn !== 'NdisCancelTimerObject' || event.callback !== 'MiniportHaltEx') return [];
+  return [{ ...plainScenario, faults: [{ fn: event.fn, nth, failure: 'lost' }] }];
+}
+
+/** Line-based interrupts, and one more of them just as the driver deregisters. */
+function lateInterrupts(calls: readonly NumberedCall[]): Scenario[] {
+  const register = calls.filter(({ event }) => event.fn === 'NdisMRegisterInterruptEx');
+  if (register.length === 0) return [];
+  const faults = register.map(({ event, nth }) => ({ fn: event.fn, nth, failure: 'line-based' }));
+  return [
+    { ...plainScenario, faults },
+    ...calls
+      .filter(({ event }) => event.fn === 'NdisMDeregisterInterruptEx')
+      .map(
+        ({ event, nth }): Scenario => ({
+          ...plainScenario,
+          faults,
+          disturbances: [{ fn: event.fn, nth, event: 'interrupt' }],
+        }),
+      ),
+  ];
+}
+
+/** Every call MiniportInitializeEx makes that can fail, failing once, the way it usually does. */
+function failingInitialize({ event, nth }: NumberedCall): Scenario[] {
+  if (event.callback !== 'MiniportInitializeEx') return [];
+  const failure = functions[event.fn]?.failures?.[0];
+  return failure === undefined ? [] : [{ ...plainScenario, faults: [{ fn: event.fn, nth, failure: failure.id }] }];
+}

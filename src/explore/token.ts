@@ -1,0 +1,78 @@
+/**
+ * A scenario as a short string that replays it anywhere. `hx1.<driver>.<scenario>`: the driver's fingerprint, so that a token
+ * is not played on another build, and the scenario's difference from the plain one as base64url JSON.
+ */
+import type { DriverFile } from '../machine/driver-file.ts';
+import { type Disturbance, type Fault, type Flow, plainScenario, type Scenario } from '../machine/scenario.ts';
+import { HaltAction } from '../ndis/lifecycle.ts';
+
+const VERSION = 'hx1';
+
+/** A token that cannot be played. The message is one sentence for the user. */
+export class TokenError extends Error {}
+
+/** What tells one build of a driver from another: what debuggers on Windows go by, time stamp and size of image. */
+export function fingerprint(driver: DriverFile): string {
+  if (driver.kind === 'typescript') return 'ts';
+  const { timestamp, sizeOfImage } = driver.image;
+  return (timestamp >>> 0).toString(16).padStart(8, '0') + sizeOfImage.toString(16);
+}
+
+export function encodeToken(driver: DriverFile, scenario: Scenario): string {
+  const different = Object.entries(scenario).filter(
+    ([key, value]) => JSON.stringify(value) !== JSON.stringify(plainScenario[key as keyof Scenario]),
+  );
+  const text = JSON.stringify(Object.fromEntries(different));
+  return `${VERSION}.${fingerprint(driver)}.${toBase64Url(text)}`;
+}
+
+export function decodeToken(driver: DriverFile, token: string): Scenario {
+  const [version, build, body] = token.split('.');
+  if (version !== VERSION || build === undefined || body === undefined) {
+    throw new TokenError(`«${token}» is not a replay token of this haltex (one begins with ${VERSION}.).`);
+  }
+  if (build !== fingerprint(driver)) {
+    throw new TokenError(
+      `the token was made for another build of the driver (${build}, this one is ${fingerprint(driver)}); check the driver again for a fresh token.`,
+    );
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(fromBase64Url(body));
+  } catch {
+    throw new TokenError('the token is damaged; copy it whole.');
+  }
+  return { ...plainScenario, ...validate(parsed) };
+}
+
+const flows: readonly Flow[] = ['normal-remove', 'init-halt', 'surprise-removal', 'shutdown'];
+const returns: readonly Scenario['returnReceives'][] = ['at-once', 'later', 'late'];
+
+function validate(value: unknown): Partial<Scenario> {
+  const given = value as Partial<Record<keyof Scenario, unknown>>;
+  const bad = (): never => {
+    throw new TokenError('the token is damaged; copy it whole.');
+  };
+  if (typeof value !== 'object' || value === null) bad();
+  const call = (entry: { fn?: unknown; nth?: unknown }) => typeof entry.fn === 'string' && Number.isInteger(entry.nth);
+  if (given.flow !== undefined && !flows.includes(given.flow as Flow)) bad();
+  if (given.haltAction !== undefined && !(String(given.haltAction) in HaltAction)) bad();
+  if (given.returnReceives !== undefined && !returns.includes(given.returnReceives as Scenario['returnReceives']))
+    bad();
+  for (const list of [given.faults, given.disturbances]) {
+    if (list !== undefined && !(Array.isArray(list) && (list as (Fault | Disturbance)[]).every(call))) bad();
+  }
+  return given as Partial<Scenario>;
+}
+
+function toBase64Url(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/=+$/, '');
+}
+
+function fromBase64Url(text: string): string {
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+  return new TextDecoder().decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
+}
