@@ -73,7 +73,7 @@ export class Calls {
     const call = this.trace.emit({ kind: 'call', fn, args: shown, caller, ...stack });
     this.before(fn);
     yield POINT;
-    const injected = this.strike(fn, record, args);
+    const injected = this.strike(entry, record, args);
     const came = (result: Value): void => {
       const mark = injected === undefined ? {} : { injected: `fail-${fn.toLowerCase()}-${injected.id}` };
       this.trace.emit({ kind: 'return', fn, call, result, ...mark });
@@ -91,8 +91,8 @@ export class Calls {
     }
   }
 
-  private strike(fn: string, record: AnyFunction, args: Record<string, unknown>) {
-    const possible = record.failures?.filter((failure) => failure.when?.(args) ?? true) ?? [];
+  private strike({ name: fn, services }: FunctionEntry, record: AnyFunction, args: Record<string, unknown>) {
+    const possible = record.failures?.filter((failure) => failure.when?.(args, services) ?? true) ?? [];
     if (possible.length === 0) return undefined;
     const ids = possible.map((failure) => failure.id);
     const chosen = this.faults.strike(fn, ids, this.scheduler.current.callbacks.at(-1)?.name);

@@ -123,7 +123,7 @@ export interface Acquires<A_, R> {
   when?(args: A_, result: R): boolean;
 }
 
-export interface Undoes<A_, R> {
+export interface Undoes<A_, R, S = unknown> {
   /** The resource types this call undoes; the first is named when none is found. */
   readonly types: readonly ResourceKind[];
   key(args: A_): number | string;
@@ -133,6 +133,8 @@ export interface Undoes<A_, R> {
   readonly nullAllowed?: boolean;
   /** Whether naming nothing live is in order (cancelling a timer that is not set): no undo is written then. */
   readonly mayBeIdle?: boolean;
+  /** Further detail of an undo that names nothing live: what the key names instead. */
+  stray?(services: S, args: A_): Detail;
   /** Result of a call that names nothing live; the body does not run then. Left out: the body runs all the same. */
   readonly otherwise?: (args: A_) => R;
   /** Whether the call did undo it. By default: status 0; `void`, pointers and booleans always. */
@@ -140,12 +142,15 @@ export interface Undoes<A_, R> {
 }
 
 /** One way a call fails, as the real one does. `id` is the last part of `fail-<call>-<id>`. */
-export interface Failure<A_, R> {
+export interface Failure<A_, R, S = unknown> {
   readonly id: string;
   /** Whether a call with these arguments can fail that way. Left out: every one can. */
-  when?(args: A_): boolean;
-  /** Gives the result, and writes what the real call writes when it fails that way. */
-  fail(args: A_): R;
+  when?(args: A_, services: S): boolean;
+  /**
+   * Gives the result, and writes what the real call writes when it fails that way. Left out: a soft failure. The body runs,
+   * finds the id in `site.soft`, and gives less than was asked for (a line instead of messages, a completion that comes late).
+   */
+  fail?(args: A_): R;
 }
 
 /** What `calls.ts` tells a body beside its arguments. */
@@ -154,6 +159,8 @@ export interface CallSite {
   readonly fn: string;
   /** Where the call returns to. */
   readonly caller: Address;
+  /** The soft failure that strikes this call. */
+  readonly soft: string | undefined;
 }
 
 /** A function record. `S` is the composition its body works on: `Kernel`, or `Ndis` for the NDIS library. */
@@ -165,8 +172,8 @@ export interface FunctionRecord<S, P extends Params = Params, K extends ReturnKi
   readonly returns: K;
   readonly irql: IrqlRange;
   readonly acquires?: Acquires<Args<P>, Returns[K]>;
-  readonly undoes?: Undoes<Args<P>, Returns[K]>;
-  readonly failures?: readonly Failure<Args<P>, Returns[K]>[];
+  readonly undoes?: Undoes<Args<P>, Returns[K], S>;
+  readonly failures?: readonly Failure<Args<P>, Returns[K], S>[];
   body(services: S, args: Args<P>, site: CallSite): Returns[K] | Coroutine<Returns[K]>;
 }
 
