@@ -89,7 +89,8 @@ export type Strategy = (options: readonly Context[], last: Context | undefined, 
 export const plainOrder: Strategy = (options, last, step) => {
   const same = options.find((context) => context.processor === last?.processor);
   if (same !== undefined && !(step?.kind === 'point' && step.spinning)) return same;
-  const other = options.find((context) => (context.processor ?? 0) > (last?.processor ?? 0));
+  const waiting = options.find((context) => context.processor === undefined);
+  const other = waiting ?? options.find((context) => (context.processor ?? 0) > (last?.processor ?? 0));
   return (other ?? options[0]) as Context;
 };
 
