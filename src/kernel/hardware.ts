@@ -3,7 +3,7 @@
  * and DMA. Devices plug in here (see devices/); the kernel and NDIS map, read and connect through it.
  */
 import type { Recorder } from '../trace/recorder.ts';
-import { type Address, at, type Irql, NULL } from '../trace/units.ts';
+import { type Address, at, DISPATCH_LEVEL, type Irql, NULL } from '../trace/units.ts';
 import { BASE, type GuestMemory, MemoryFault, Shadow, type SlowAccess } from '../x64/memory.ts';
 import { DmaMappings } from './dma-mappings.ts';
 import type { Heap } from './heap.ts';
@@ -121,14 +121,37 @@ export class Hardware implements SlowAccess {
   // --- accesses the inline check did not let through ---
 
   load(address: Address, size: number): bigint {
+    const pageable = this.pageable(address, size, false);
+    if (pageable !== undefined) return pageable.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
     const range = this.deviceAt(address, size, 'read');
     const value = range.read(this.physicalOf(address) - range.start, size as AccessSize);
     return BigInt.asUintN(8 * size, BigInt(value));
   }
 
   store(address: Address, size: number, value: bigint): void {
+    const pageable = this.pageable(address, size, true);
+    if (pageable !== undefined) {
+      for (let i = 0; i < size; i++) pageable[i] = Number((value >> BigInt(8 * i)) & 0xffn);
+      return;
+    }
     const range = this.deviceAt(address, size, 'write');
     range.write(this.physicalOf(address) - range.start, size as AccessSize, Number(value));
+  }
+
+  /**
+   * The bytes, when some of them are pageable and all may be touched now: below DISPATCH_LEVEL a page that is not there is
+   * brought in. Above, whether it happens to be there or not, the access is an error (bug-check-0xd1).
+   */
+  private pageable(address: Address, size: number, write: boolean): Uint8Array | undefined {
+    if (this.scheduler.irql >= DISPATCH_LEVEL || !this.memory.contains(address, size)) return undefined;
+    let some = false;
+    for (let i = 0; i < size; i++) {
+      const shadow = this.memory.shadowAt(at(address, i));
+      const here = shadow === Shadow.Pageable || (shadow === Shadow.PageableReadOnly && !write);
+      some ||= here;
+      if (!here && shadow !== Shadow.ReadWrite && (write || shadow !== Shadow.ReadOnly)) return undefined;
+    }
+    return some ? this.memory.raw(address, size) : undefined;
   }
 
   private deviceAt(address: Address, size: number, access: 'read' | 'write'): BusRange {
@@ -229,11 +252,6 @@ export class Hardware implements SlowAccess {
   deassert(source: InterruptSource): void {
     source.asserted = false;
     this.rounds = 0;
-  }
-
-  /** Another device on the same line interrupts once: every ISR on it is asked. */
-  pulse(source: InterruptSource): void {
-    this.queue(source);
   }
 
   private queue(source: InterruptSource): void {

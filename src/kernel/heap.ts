@@ -37,8 +37,8 @@ export class Heap {
   /** By ascending address: the heap only grows. */
   private readonly blocks: Block[] = [];
   private next: number;
-  /** Told of every block before it goes. */
-  onFree: ((block: Block) => void) | undefined;
+  /** Each is told of every block before it goes. */
+  readonly onFree: ((block: Block) => void)[] = [];
   private readonly end: number;
 
   /** @param reserve bytes at the top of guest memory that the heap leaves alone (host code addresses) */
@@ -73,7 +73,7 @@ export class Heap {
     if (block === undefined || block.address !== address || block.state === 'freed') return;
     block.state = 'freed';
     block.freed = stack;
-    this.onFree?.(block);
+    for (const tell of this.onFree) tell(block);
     this.memory.setShadow(address, block.size, Shadow.Freed);
   }
 

@@ -29,7 +29,7 @@ export class LiveObjects {
     this.memory = parts.memory;
     this.heap = parts.heap;
     this.trace = parts.trace;
-    parts.heap.onFree = (block) => this.freed(block);
+    parts.heap.onFree.push((block) => this.freed(block));
   }
 
   /** One object may be at work in several ways at once: an address counts once per `what`. */

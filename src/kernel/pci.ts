@@ -1,4 +1,5 @@
 /** A PCI function as the kernel and NDIS see it. Device models implement it (devices/). */
+import type { DmaMaster } from './dma-mappings.ts';
 import type { InterruptSource } from './hardware.ts';
 
 export interface PciRange {
@@ -8,20 +9,29 @@ export interface PciRange {
   readonly size: number;
 }
 
-export interface PciDevice {
+export interface PciDevice extends DmaMaster {
   /** `haltex sample NIC (4858:0001)`: how findings name it. */
   readonly name: string;
   /** BARs in order, as the plug and play manager assigned them. */
   readonly ranges: readonly PciRange[];
   readonly line: InterruptSource | undefined;
   readonly messages: readonly InterruptSource[];
+  /** Whether it interrupts by its messages or by its line: the bus driver programs this when interrupts are granted. */
+  useMessages(on: boolean): void;
+  /** Masks or unmasks one message at its MSI-X table; false without one, or where there is no such entry. */
+  maskMessage(message: number, masked: boolean): boolean;
+  /** Physical device object, functional device object and the next lower one have this bus location. */
+  readonly location: { readonly bus: number; readonly device: number; readonly function: number };
   readConfig(offset: number, size: 1 | 2 | 4): number;
   writeConfig(offset: number, size: 1 | 2 | 4, value: number): void;
   /** False from the moment it was pulled out: every register then reads all ones. */
   readonly present: boolean;
   /** Pulls the device out of its slot. */
   remove(): void;
-  /** What it is still doing on its own, in words (`receive DMA`, `interrupts enabled`); empty when it is stopped. */
+  /**
+   * What it is still doing on its own; empty when it is stopped. Rules and reports know these words: `receive DMA`,
+   * `transmit DMA`, `interrupts enabled`, `timer running`, `wake-up armed`; a model may add its own.
+   */
   activity(): readonly string[];
   /** Frames the driver sent out on the wire, so far. */
   readonly sent: readonly Uint8Array[];
