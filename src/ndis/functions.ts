@@ -2,9 +2,17 @@
 import { attributeFunctions } from './attributes.ts';
 import { dataPathFunctions } from './data-path.ts';
 import { driverFunctions } from './driver.ts';
+import { eventFunctions } from './events.ts';
+import { genericObjectFunctions } from './generic-objects.ts';
+import { legacyTimerFunctions } from './legacy-timers.ts';
 import { lifecycleFunctions } from './lifecycle.ts';
+import { memoryFunctions } from './memory.ts';
 import { oidFunctions } from './oids.ts';
 import { portFunctions } from './ports.ts';
+import { rwLockFunctions } from './rw-locks.ts';
+import { spinLockFunctions } from './spin-locks.ts';
+import { timerFunctions } from './timers.ts';
+import { workItemFunctions } from './work-items.ts';
 
 export const ndisFunctions = {
   ...attributeFunctions,
@@ -12,5 +20,13 @@ export const ndisFunctions = {
   ...driverFunctions,
   ...lifecycleFunctions,
   ...oidFunctions,
+  ...eventFunctions,
+  ...genericObjectFunctions,
+  ...legacyTimerFunctions,
+  ...memoryFunctions,
+  ...rwLockFunctions,
+  ...spinLockFunctions,
+  ...timerFunctions,
+  ...workItemFunctions,
   ...portFunctions,
 };

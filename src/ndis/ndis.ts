@@ -8,13 +8,18 @@ import type { Handle } from '../trace/units.ts';
 import { Shadow } from '../x64/memory.ts';
 import { Adapter } from './adapter.ts';
 import { DataPath } from './data-path.ts';
+import { NdisDevices } from './device-objects.ts';
 import type { MiniportDriver } from './driver.ts';
 import { ndisFunctions } from './functions.ts';
+import { GenericObjects } from './generic-objects.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { Header } from './object-header.ts';
 import { Oids } from './oids.ts';
 import { setOptionalHandlers } from './optional-handlers.ts';
 import { Ports } from './ports.ts';
+import { RwLocks } from './rw-locks.ts';
+import { NdisTimers } from './timers.ts';
+import { NdisWorkItems } from './work-items.ts';
 
 export class Ndis {
   readonly kernel: Kernel;
@@ -24,6 +29,13 @@ export class Ndis {
   readonly oids: Oids;
   readonly dataPath: DataPath;
   readonly ports: Ports;
+  readonly devices: NdisDevices;
+  readonly genericObjects: GenericObjects;
+  readonly rwLocks: RwLocks;
+  readonly workItems: NdisWorkItems;
+  readonly timers: NdisTimers;
+  /** Every cancel of a queued one-shot timer comes too late: it expires on another processor just then. */
+  timerRace = false;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -31,6 +43,11 @@ export class Ndis {
     this.oids = new Oids(this);
     this.dataPath = new DataPath(this);
     this.ports = new Ports(this);
+    this.devices = new NdisDevices(this);
+    this.genericObjects = new GenericObjects(this);
+    this.rwLocks = new RwLocks(this);
+    this.workItems = new NdisWorkItems(this);
+    this.timers = new NdisTimers(this);
     for (const [name, record] of Object.entries(ndisFunctions)) kernel.code.provide(name, record, this);
   }
 
