@@ -1,10 +1,10 @@
 /** Accesses to memory the driver may not touch, and the ways a run ends early: contract.md A4, B3, and haltex' own `driver-…`. */
 import type { EventOf } from '../trace/events.ts';
 import { hex } from '../trace/units.ts';
-import type { RuleFamily, Severity, Violation } from './rule.ts';
+import { family, type Row, type Violation } from './rule.ts';
 import type { TraceView } from './view.ts';
 
-const titles: readonly (readonly [id: string, severity: Severity, title: string, ...sources: string[]])[] = [
+const rows: readonly Row[] = [
   ['memory-use-after-free', 'error', 'memory is touched after it was freed', 'D:special-pool', 'G:bug-check-0xcc'],
   ['memory-overrun', 'error', 'memory outside an allocation is touched', 'D:special-pool', 'G:bug-check-0xc4'],
   ['shared-memory-corruption', 'error', 'memory outside a shared-memory block is touched', 'G:bug-check-0x7c'],
@@ -43,12 +43,6 @@ const titles: readonly (readonly [id: string, severity: Severity, title: string,
     'error',
     'a configuration value is used after NdisCloseConfiguration',
     'I:ndisreadconfiguration',
-  ],
-  [
-    'nbl-freed-while-indicated',
-    'error',
-    'a NET_BUFFER_LIST is freed or touched while NDIS has it',
-    'I:ndismindicatereceivenetbufferlists',
   ],
   ['unload-with-live-code', 'error', 'code of the driver runs after it has unloaded', 'G:bug-check-0xce'],
   ['driver-access-violation', 'error', 'the driver touches an address where nothing is', 'G:bug-check-0x50'],
@@ -135,37 +129,32 @@ function* judgeStop(view: TraceView): Iterable<Violation & { rule: string }> {
         : 'driver-hang';
     yield { rule, seq: stop.seq, message: capital(`${stop.text}.`), stack };
   }
-  // A fault just before the stop has its own rule; the bug check is its consequence.
-  const explained = view.of('fault').some(({ by }) => by !== 'device');
-  if (stop.reason === 'bugcheck' && !explained) {
+  if (stop.reason === 'bugcheck') {
     yield { rule: 'driver-bugcheck', seq: stop.seq, message: capital(`${stop.text} (bug check ${stop.name}).`), stack };
   }
 }
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
-export const faults: RuleFamily = {
-  rules: titles.map(([id, severity, title, ...sources]) => ({ id, severity, title, sources })),
-  *check(view) {
-    for (const fault of view.of('fault')) {
-      yield {
-        rule: ruleOf(view, fault),
-        seq: fault.seq,
-        message: sentence(fault),
-        stack: fault.stack,
-        ...(fault.block === undefined
-          ? {}
-          : {
-              resource: {
-                type: 'memory',
-                key: hex(fault.block.address),
-                fn: fault.block.what,
-                detail: { size: fault.block.size, state: fault.block.state },
-                acquired: fault.block.allocated,
-              },
-            }),
-      };
-    }
-    yield* judgeStop(view);
-  },
-};
+export const faults = family(rows, function* (view): Iterable<Violation & { rule: string }> {
+  for (const fault of view.of('fault')) {
+    yield {
+      rule: ruleOf(view, fault),
+      seq: fault.seq,
+      message: sentence(fault),
+      stack: fault.stack,
+      ...(fault.block === undefined
+        ? {}
+        : {
+            resource: {
+              type: 'memory',
+              key: hex(fault.block.address),
+              fn: fault.block.what,
+              detail: { size: fault.block.size, state: fault.block.state },
+              acquired: fault.block.allocated,
+            },
+          }),
+    };
+  }
+  yield* judgeStop(view);
+});

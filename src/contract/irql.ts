@@ -4,12 +4,12 @@ import type { AnyFunction, IrqlRange } from '../kernel/record.ts';
 import { ndisFunctions } from '../ndis/functions.ts';
 import type { EventOf } from '../trace/events.ts';
 import { irqlName } from '../trace/units.ts';
-import type { RuleFamily, Severity, Violation } from './rule.ts';
+import { family, type Row, type Violation } from './rule.ts';
 import type { TraceView } from './view.ts';
 
 const records: Readonly<Record<string, AnyFunction>> = { ...kernelFunctions, ...ndisFunctions };
 
-const titles: readonly (readonly [id: string, severity: Severity, title: string, ...sources: string[]])[] = [
+const rows: readonly Row[] = [
   ['irql-violation', 'error', 'a function is called at an IRQL it does not allow', 'I:', 'D:irql-rule-set--ndis-'],
   ['irql-cancel-periodic-timer', 'error', 'a periodic timer is cancelled above PASSIVE_LEVEL', 'D:ndis-periodictimer'],
   ['irql-alloc-shared-memory', 'error', 'NdisMAllocateSharedMemory is called above PASSIVE_LEVEL', 'G:bug-check-0x7c'],
@@ -71,28 +71,25 @@ function rangeOf(view: TraceView, call: EventOf<'call'>, record: AnyFunction): {
   return { range: record.irql, rule: isr ? 'irql-isr-calls-ndis' : (special[call.fn] ?? 'irql-violation') };
 }
 
-export const irql: RuleFamily = {
-  rules: titles.map(([id, severity, title, ...sources]) => ({ id, severity, title, sources })),
-  *check(view): Iterable<Violation & { rule: string }> {
-    for (const call of view.of('call')) {
-      const record = records[call.fn];
-      if (record === undefined) continue;
-      const { range, rule } = rangeOf(view, call, record);
-      if (call.irql >= range.min && call.irql <= range.max) continue;
-      yield {
-        rule,
-        seq: call.seq,
-        message: `${call.callback ?? 'The driver'} calls ${call.fn} at ${irqlName(call.irql)}; it may be called ${allowed(range)}.`,
-        stack: call.stack ?? [],
-      };
-    }
-    for (const leave of view.of('leave')) {
-      if (leave.irqlAtEntry === undefined) continue;
-      yield {
-        rule: 'irql-changed-by-callback',
-        seq: leave.seq,
-        message: `${leave.callback} is called at ${irqlName(leave.irqlAtEntry)} and returns at ${irqlName(leave.irql)}.`,
-      };
-    }
-  },
-};
+export const irql = family(rows, function* (view): Iterable<Violation & { rule: string }> {
+  for (const call of view.of('call')) {
+    const record = records[call.fn];
+    if (record === undefined) continue;
+    const { range, rule } = rangeOf(view, call, record);
+    if (call.irql >= range.min && call.irql <= range.max) continue;
+    yield {
+      rule,
+      seq: call.seq,
+      message: `${call.callback ?? 'The driver'} calls ${call.fn} at ${irqlName(call.irql)}; it may be called ${allowed(range)}.`,
+      stack: call.stack ?? [],
+    };
+  }
+  for (const leave of view.of('leave')) {
+    if (leave.irqlAtEntry === undefined) continue;
+    yield {
+      rule: 'irql-changed-by-callback',
+      seq: leave.seq,
+      message: `${leave.callback} is called at ${irqlName(leave.irqlAtEntry)} and returns at ${irqlName(leave.irql)}.`,
+    };
+  }
+});

@@ -24,5 +24,17 @@ export function judge(events: readonly TraceEvent[]): Finding[] {
       });
     }
   }
-  return findings.sort((a, b) => a.seq - b.seq);
+  return withoutConsequences(findings.sort((a, b) => a.seq - b.seq));
+}
+
+/** How many events before a stop an error still explains it: the fault or fact, and the returns it cuts off. */
+const NEAR = 3;
+
+/** A bug check that another error just before it explains is that error's consequence, not a finding of its own. */
+function withoutConsequences(findings: Finding[]): Finding[] {
+  return findings.filter(
+    (finding) =>
+      finding.rule !== 'driver-bugcheck' ||
+      !findings.some((other) => other !== finding && other.severity === 'error' && finding.seq - other.seq <= NEAR),
+  );
 }

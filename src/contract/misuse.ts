@@ -1,7 +1,6 @@
 /** Undo calls that name the wrong thing, the right thing twice, or the right thing with other arguments: contract.md A. */
 import type { EventOf, UndoOutcome } from '../trace/events.ts';
-import type { RuleFamily, Severity, Violation } from './rule.ts';
-import type { TraceView } from './view.ts';
+import { family, type Row, type Violation } from './rule.ts';
 
 type Bad = Exclude<UndoOutcome, 'undone'>;
 
@@ -48,7 +47,7 @@ const table: Readonly<Record<Bad, Readonly<Record<string, string>>>> = {
   refused: { port: 'port-free-active', '*': 'undo-refused' },
 };
 
-const titles: readonly (readonly [id: string, severity: Severity, title: string, ...sources: string[]])[] = [
+const rows: readonly Row[] = [
   ['memory-double-free', 'error', 'the same block is freed twice', 'G:bug-check-0xc2', 'G:bug-check-0xc4'],
   [
     'free-memory-bad-args',
@@ -110,33 +109,30 @@ function sentence(event: EventOf<'undo'>): string {
   }
 }
 
-export const misuse: RuleFamily = {
-  rules: titles.map(([id, severity, title, ...sources]) => ({ id, severity, title, sources })),
-  *check(view: TraceView): Iterable<Violation & { rule: string }> {
-    for (const event of view.of('undo')) {
-      if (event.outcome === 'undone') continue;
-      const acquired = view.holdings.find((holding) => holding.acquired.resource === event.resource)?.acquired;
-      // "Cached" alone is ignored on allocation and must match on free: contract.md Q20.
-      const onlyCached = event.outcome === 'mismatch' && event.differs?.length === 1 && event.differs[0] === 'Cached';
-      yield {
-        rule: ruleOf(event),
-        seq: event.seq,
-        message: sentence(event),
-        stack: event.stack,
-        ...(onlyCached ? { severity: 'warning' as const } : {}),
-        ...(acquired === undefined
-          ? {}
-          : {
-              resource: {
-                type: acquired.type,
-                key: acquired.key,
-                fn: acquired.fn,
-                ...(acquired.callback === undefined ? {} : { callback: acquired.callback }),
-                detail: acquired.detail,
-                acquired: acquired.stack,
-              },
-            }),
-      };
-    }
-  },
-};
+export const misuse = family(rows, function* (view): Iterable<Violation & { rule: string }> {
+  for (const event of view.of('undo')) {
+    if (event.outcome === 'undone') continue;
+    const acquired = view.holdings.find((holding) => holding.acquired.resource === event.resource)?.acquired;
+    // "Cached" alone is ignored on allocation and must match on free: contract.md Q20.
+    const onlyCached = event.outcome === 'mismatch' && event.differs?.length === 1 && event.differs[0] === 'Cached';
+    yield {
+      rule: ruleOf(event),
+      seq: event.seq,
+      message: sentence(event),
+      stack: event.stack,
+      ...(onlyCached ? { severity: 'warning' as const } : {}),
+      ...(acquired === undefined
+        ? {}
+        : {
+            resource: {
+              type: acquired.type,
+              key: acquired.key,
+              fn: acquired.fn,
+              ...(acquired.callback === undefined ? {} : { callback: acquired.callback }),
+              detail: acquired.detail,
+              acquired: acquired.stack,
+            },
+          }),
+    };
+  }
+});

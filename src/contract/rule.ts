@@ -49,3 +49,14 @@ export interface RuleFamily {
   readonly rules: readonly Omit<Rule, 'check'>[];
   check(view: TraceView): Iterable<Violation & { readonly rule: string }>;
 }
+
+/** A rule in a table: id, severity, title, then its sources. */
+export type Row = readonly [id: string, severity: Severity, title: string, ...sources: string[]];
+
+/** A family from its table and its one pass. */
+export function family<const Rows extends readonly Row[]>(
+  rows: Rows,
+  check: (view: TraceView) => Iterable<Violation & { readonly rule: Rows[number][0] }>,
+): RuleFamily {
+  return { rules: rows.map(([id, severity, title, ...sources]) => ({ id, severity, title, sources })), check };
+}

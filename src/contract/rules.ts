@@ -1,14 +1,34 @@
 /** Every rule. A family is a table that one pass judges; a single rule is a record of its own. */
 import { faults } from './faults.ts';
+import { halt } from './halt.ts';
+import { initialize } from './initialize.ts';
 import { irql } from './irql.ts';
 import { leaks } from './leaks.ts';
 import { misuse } from './misuse.ts';
+import { oids } from './oids.ts';
+import { pausing } from './pausing.ts';
+import { registration } from './registration.ts';
 import type { Rule, RuleFamily } from './rule.ts';
+import { shutdown } from './shutdown.ts';
+import { waiting } from './waiting.ts';
 
-export const families: readonly RuleFamily[] = [leaks, misuse, faults, irql];
+export const families: readonly RuleFamily[] = [
+  registration,
+  initialize,
+  leaks,
+  misuse,
+  faults,
+  irql,
+  halt,
+  waiting,
+  pausing,
+  oids,
+  shutdown,
+];
 export const rules: readonly Rule[] = [];
 
 /** Every rule id with its severity and title, for `explain`, SARIF and the reference. */
 export function catalogue(): readonly Omit<Rule, 'check'>[] {
-  return [...families.flatMap((family) => family.rules), ...rules].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const byId = new Map([...families.flatMap((family) => family.rules), ...rules].map((rule) => [rule.id, rule]));
+  return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }

@@ -1,0 +1,103 @@
+/** What a driver hands to NdisMRegisterMiniportDriver, and what its DriverEntry makes of the answer: contract.md C2, B4. */
+
+import { requiredHandlers } from '../ndis/driver.ts';
+import { CHARACTERISTICS_SIZES } from '../ndis/driver-structures.ts';
+import { ObjectType } from '../ndis/object-header.ts';
+import type { EventOf } from '../trace/events.ts';
+import { family, type Violation } from './rule.ts';
+import type { TraceView } from './view.ts';
+
+type Given = Readonly<Record<string, string | number>> & { readonly Header: Readonly<Record<string, number>> };
+
+const characteristics = (call: EventOf<'call'>) => call.args.MiniportDriverCharacteristics as unknown as Given;
+/** Missing in an older revision, or NULL. */
+const absent = (given: Given, handler: string) => given[handler] === undefined || given[handler] === '0x0';
+
+type Id =
+  | 'reg-missing-required-handler'
+  | 'reg-hang-without-reset'
+  | 'reg-direct-oid-half'
+  | 'object-header-invalid'
+  | 'driverentry-status-lost';
+
+function* judgeCall(call: EventOf<'call'>): Iterable<Violation & { rule: Id }> {
+  const given = characteristics(call);
+  const at = { seq: call.seq };
+  const header = given.Header;
+  const least = CHARACTERISTICS_SIZES[Math.min(header.Revision ?? 1, 3) - 1] ?? 0;
+  if (header.Type !== ObjectType.MINIPORT_DRIVER_CHARACTERISTICS || (header.Size ?? 0) < least) {
+    yield {
+      ...at,
+      rule: 'object-header-invalid',
+      message: `NDIS_MINIPORT_DRIVER_CHARACTERISTICS has Type 0x${(header.Type ?? 0).toString(16)}, Revision ${header.Revision} and Size ${header.Size}; revision ${header.Revision} needs Type 0x8a and at least ${least} bytes.`,
+    };
+    return;
+  }
+  for (const handler of requiredHandlers.filter((name) => absent(given, name))) {
+    yield {
+      ...at,
+      rule: 'reg-missing-required-handler',
+      message: `${handler} is NULL in NDIS_MINIPORT_DRIVER_CHARACTERISTICS; NDIS refuses a miniport without it.`,
+    };
+  }
+  if (!absent(given, 'CheckForHangHandlerEx') && absent(given, 'ResetHandlerEx')) {
+    yield { ...at, rule: 'reg-hang-without-reset', message: 'CheckForHangHandlerEx is given without ResetHandlerEx.' };
+  }
+  if (absent(given, 'DirectOidRequestHandler') !== absent(given, 'CancelDirectOidRequestHandler')) {
+    yield {
+      ...at,
+      rule: 'reg-direct-oid-half',
+      message: 'DirectOidRequestHandler and CancelDirectOidRequestHandler must both be given, or neither.',
+    };
+  }
+}
+
+/** DriverEntry succeeds though its registration failed. */
+function* judgeEntry(view: TraceView): Iterable<Violation & { rule: Id }> {
+  const failed = view.returns('NdisMRegisterMiniportDriver').findLast(({ result }) => result !== '0x0');
+  const [entry] = view.runs('DriverEntry');
+  if (failed === undefined || entry?.leave?.result !== '0x0') return;
+  const retried = view
+    .returns('NdisMRegisterMiniportDriver')
+    .some(({ seq, result }) => seq > failed.seq && result === '0x0');
+  if (retried) return;
+  yield {
+    rule: 'driverentry-status-lost',
+    seq: entry.leave.seq,
+    message: `NdisMRegisterMiniportDriver fails with ${failed.result}, and DriverEntry returns success all the same.`,
+  };
+}
+
+export const registration = family(
+  [
+    [
+      'reg-missing-required-handler',
+      'error',
+      'a required MiniportXxx entry is NULL at registration',
+      'I:_ndis_miniport_driver_characteristics',
+    ],
+    [
+      'reg-hang-without-reset',
+      'error',
+      'MiniportCheckForHangEx is registered without MiniportResetEx',
+      'I:_ndis_miniport_driver_characteristics',
+    ],
+    [
+      'reg-direct-oid-half',
+      'error',
+      'only one of the two direct OID entries is registered',
+      'I:_ndis_miniport_driver_characteristics',
+    ],
+    ['object-header-invalid', 'error', 'Type, Revision or Size of an NDIS object header is wrong', 'G:bug-check-0x7c'],
+    [
+      'driverentry-status-lost',
+      'warning',
+      'DriverEntry does not return the status of NdisMRegisterMiniportDriver',
+      'N:initializing-a-miniport-driver',
+    ],
+  ],
+  function* (view): Iterable<Violation & { rule: Id }> {
+    for (const call of view.calls('NdisMRegisterMiniportDriver')) yield* judgeCall(call);
+    yield* judgeEntry(view);
+  },
+);

@@ -1,0 +1,192 @@
+/** What must have come to rest when MiniportHaltEx returns, and how the driver waits and locks: contract.md B2, B3. */
+import { MICROSECOND, SECOND } from '../trace/units.ts';
+import { family, type Violation } from './rule.ts';
+import type { Span, TraceView } from './view.ts';
+
+type Id =
+  | 'halt-returns-with-timer-callback'
+  | 'halt-returns-with-async-work'
+  | 'shared-memory-async-pending-at-halt'
+  | 'sg-list-pending-at-halt'
+  | 'timer-freed-while-active'
+  | 'timer-set-after-free'
+  | 'work-item-freed-while-queued'
+  | 'lock-held-at-return'
+  | 'wait-holding-lock'
+  | 'wait-by-busy-loop'
+  | 'spin-lock-misuse'
+  | 'ndis5-call';
+
+/** Moments when everything must be at rest: halt returned, or a failing initialize did. */
+function ends(view: TraceView): Span[] {
+  return view
+    .runs('MiniportHaltEx', 'MiniportInitializeEx')
+    .filter(({ callback, leave }) => leave !== undefined && (callback === 'MiniportHaltEx' || leave.result !== '0x0'));
+}
+
+/** Things of one kind that began and had not ended at that point: their names. */
+function open(view: TraceView, seq: number, begin: string, finish: readonly string[], key: string): string[] {
+  const live = new Set<string>();
+  for (const event of view.events) {
+    if (event.seq >= seq) break;
+    if (event.kind !== 'fact') continue;
+    const name = String(event.detail[key]);
+    if (event.what === begin) live.add(name);
+    else if (finish.includes(event.what)) live.delete(name);
+  }
+  return [...live];
+}
+
+function* atEnd(view: TraceView, span: Span): Iterable<Violation & { rule: Id }> {
+  const seq = span.leave?.seq ?? 0;
+  const routine = span.callback;
+  if (open(view, seq, 'timer-callback-pending', ['timer-callback-ended'], 'timer').length > 0) {
+    yield {
+      rule: 'halt-returns-with-timer-callback',
+      seq,
+      message: `NdisCancelTimerObject said FALSE because the timer's callback was on its way, and ${routine} returns without having waited for it.`,
+    };
+  }
+  if (open(view, seq, 'work-item-queued', ['work-item-finished'], 'item').length > 0) {
+    yield {
+      rule: 'halt-returns-with-async-work',
+      seq,
+      message: `${routine} returns while a work item of the driver is queued or running.`,
+    };
+  }
+  if (open(view, seq, 'shared-memory-async-requested', ['shared-memory-async-completed'], 'request').length > 0) {
+    yield {
+      rule: 'shared-memory-async-pending-at-halt',
+      seq,
+      message: `${routine} returns while NdisMAllocateSharedMemoryAsyncEx has not completed; the block that comes later leaks.`,
+    };
+  }
+  if (open(view, seq, 'sg-list-requested', ['sg-list-given'], 'request').length > 0) {
+    yield {
+      rule: 'sg-list-pending-at-halt',
+      seq,
+      message: `${routine} returns while MiniportProcessSGList is still to come.`,
+    };
+  }
+}
+
+const simple: readonly (readonly [what: string, rule: Id, message: string])[] = [
+  [
+    'timer-freed-while-active',
+    'timer-freed-while-active',
+    'NdisFreeTimerObject frees a timer that is set or whose callback is on its way.',
+  ],
+  ['timer-call-on-freed', 'timer-set-after-free', 'A timer object is used after NdisFreeTimerObject.'],
+  ['work-item-freed-while-queued', 'work-item-freed-while-queued', 'A work item is freed while it is queued.'],
+  [
+    'spin-lock-taken-twice',
+    'spin-lock-misuse',
+    'A spin lock is taken by the context that already holds it: a deadlock.',
+  ],
+  ['spin-lock-not-held', 'spin-lock-misuse', 'A spin lock is released that nobody holds.'],
+  ['ndis5-call', 'ndis5-call', 'A function of NDIS 5 is called from an NDIS 6 miniport.'],
+];
+
+const STALL_LIMIT = 50;
+
+function* waits(view: TraceView): Iterable<Violation & { rule: Id }> {
+  for (const fact of view.facts('waits-with-locks')) {
+    yield {
+      rule: 'wait-holding-lock',
+      seq: fact.seq,
+      message: `${fact.callback ?? 'The driver'} waits in ${fact.detail.fn} while it holds a spin lock.`,
+      stack: fact.stack ?? [],
+    };
+  }
+  for (const call of view.calls('NdisStallExecution', 'KeStallExecutionProcessor', 'NdisMSleep')) {
+    const microseconds = Number(
+      call.args.MicrosecondsToSleep ?? call.args.MicrosecondsToStall ?? call.args.MicroSeconds ?? 0,
+    );
+    const limit = call.fn === 'NdisMSleep' ? (30 * SECOND) / MICROSECOND : STALL_LIMIT;
+    if (microseconds <= limit) continue;
+    yield {
+      rule: 'wait-by-busy-loop',
+      seq: call.seq,
+      message: `${call.callback ?? 'The driver'} calls ${call.fn} for ${microseconds} µs; at most ${limit} are allowed.`,
+    };
+  }
+}
+
+export const waiting = family(
+  [
+    [
+      'halt-returns-with-timer-callback',
+      'error',
+      'MiniportHaltEx does not wait for a timer callback that could not be cancelled',
+      'N:halt-handler',
+      'I:miniport_halt',
+      'I:ndiscanceltimerobject',
+    ],
+    [
+      'halt-returns-with-async-work',
+      'error',
+      'MiniportHaltEx returns while work of the driver is queued or running',
+      'N:halt-handler',
+      'I:miniport_halt',
+    ],
+    [
+      'shared-memory-async-pending-at-halt',
+      'error',
+      'an asynchronous shared-memory allocation is pending when MiniportHaltEx returns',
+      'I:ndismallocatesharedmemoryasyncex',
+    ],
+    [
+      'sg-list-pending-at-halt',
+      'error',
+      'a scatter/gather list is still to come when MiniportHaltEx returns',
+      'I:ndismallocatenetbuffersglist',
+    ],
+    [
+      'timer-freed-while-active',
+      'error',
+      'a timer object is freed while it is set or its callback runs',
+      'I:ndiscanceltimerobject',
+      'G:bug-check-0xc7',
+    ],
+    ['timer-set-after-free', 'error', 'a timer object is used after it was freed', 'I:ndisfreetimerobject'],
+    ['work-item-freed-while-queued', 'error', 'a work item is freed while it is queued', 'W:iofreeworkitem'],
+    ['lock-held-at-return', 'error', 'a routine returns with a spin lock held', 'D:ndis-spinlock'],
+    [
+      'wait-holding-lock',
+      'error',
+      'the driver waits while it holds a spin lock',
+      'N:synchronization-and-notification-in-network-drivers',
+    ],
+    [
+      'wait-by-busy-loop',
+      'warning',
+      'the driver stalls or sleeps longer than allowed',
+      'I:miniport_halt',
+      'I:ndismsleep',
+      'D:ndis-ndisstallexecution-delay',
+    ],
+    [
+      'spin-lock-misuse',
+      'error',
+      'a spin lock is taken twice or released without being held',
+      'D:ndis-spinlock',
+      'D:ndis-spinlockrelease',
+    ],
+    ['ndis5-call', 'error', 'a function of NDIS 5 is called', 'G:bug-check-0x7c'],
+  ],
+  function* (view): Iterable<Violation & { rule: Id }> {
+    for (const span of ends(view)) yield* atEnd(view, span);
+    for (const [what, rule, message] of simple) {
+      for (const fact of view.facts(what)) yield { rule, seq: fact.seq, message, stack: fact.stack ?? [] };
+    }
+    for (const leave of view.of('leave')) {
+      if (leave.locksHeld === undefined) continue;
+      yield {
+        rule: 'lock-held-at-return',
+        seq: leave.seq,
+        message: `${leave.callback} returns while it holds ${leave.locksHeld.length} spin lock(s) it took.`,
+      };
+    }
+    yield* waits(view);
+  },
+);
