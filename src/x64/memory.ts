@@ -162,7 +162,10 @@ export class GuestMemory {
   write(address: Address, data: Uint8Array): void {
     if (data.length === 0) return;
     if (this.writable(address, data.length)) this.bytes.set(data, address - BASE);
-    else data.forEach((byte, i) => this.writeU8((address + i) as Address, byte));
+    else
+      data.forEach((byte, i) => {
+        this.writeU8((address + i) as Address, byte);
+      });
   }
 
   fill(address: Address, size: number, value: number): void {

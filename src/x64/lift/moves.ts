@@ -90,7 +90,7 @@ export const moves: readonly InstructionRecord[] = [
   },
   {
     names: ['push'],
-    accepts: (i) => general(i) && (i.operands[0]!.kind === 'immediate' || l8(i.operands[0] as { size: number })),
+    accepts: (i) => general(i) && (i.operands[0]!.kind === 'immediate' ? i.code.startsWith('Pushq') : l8(i.operands[0] as { size: number })),
     lift(l, { operands: [from] }) {
       const value = from!.kind === 'immediate' ? i64.const(from!.value) : l.keep(l.read(from!, 8));
       l.push(value);
