@@ -1,100 +1,243 @@
 /**
- * What happens when guest code faults: exceptions a driver may handle go to its handlers, everything else is what Windows
- * would bugcheck for. Also the call stacks, from the same unwind data.
+ * What happens when guest code, or a kernel function on its behalf, meets something exceptional: exceptions a driver may handle
+ * go to its handlers, everything else is what Windows would bugcheck for. Also the call stacks, by the same unwind data.
  */
-
-import { type UnwindContext, virtualUnwind } from '../image/unwind.ts';
-import type { FaultEvent, Frame } from '../trace/events.ts';
+import type { FaultEvent, Frame, Stack, Value } from '../trace/events.ts';
 import type { Recorder } from '../trace/recorder.ts';
-import { type Address, at, fromBits, hex } from '../trace/units.ts';
-import { type Exit, Register, type Registers } from '../x64/cpu.ts';
+import { type Address, hex } from '../trace/units.ts';
+import { type Exit, Register } from '../x64/cpu.ts';
 import { type GuestMemory, MemoryFault, Shadow } from '../x64/memory.ts';
-import type { Activation, ExceptionHandling } from './guest.ts';
+import type { Activation } from './activation.ts';
+import { ExceptionDispatcher, type GuestCalls, placeName, returnAddressOf } from './exception-dispatch.ts';
+import type { ExceptionData } from './exception-structures.ts';
+import {
+  accessViolation,
+  BugCheckCode,
+  describeAccess,
+  exceptionName,
+  FASTFAIL_VECTOR,
+  fastFailReason,
+  fatalAccess,
+  processorException,
+  type RefusedAccess,
+  statusException,
+  whyRefused,
+} from './faults.ts';
+import type { ExceptionHandling } from './guest.ts';
 import type { Heap } from './heap.ts';
 import type { HostCode } from './host-code.ts';
 import type { Modules } from './modules.ts';
-import type { Coroutine } from './scheduler.ts';
-import { BugCheck, InternalError } from './stops.ts';
+import { RaisedRecord, RaisedStatus } from './raised-status.ts';
+import type { Coroutine, Scheduler } from './scheduler.ts';
+import { framesOf } from './stacks.ts';
+import { BugCheck, InternalError, Unsupported } from './stops.ts';
 
-const MAX_FRAMES = 32;
+/** What interrupts guest code, or the body of a function it called. */
+export type Cause = Exit | MemoryFault | RaisedStatus;
 
 export class Exceptions implements ExceptionHandling {
-  /** Runs a guest routine in the current context: handlers and filters. Set once the guest can run. */
-  callGuest: (routine: Address, args: readonly bigint[]) => Coroutine<bigint> = () => {
-    throw new InternalError('exceptions-early', 'no guest to run handlers yet');
-  };
-  private readonly memory: GuestMemory;
+  readonly memory: GuestMemory;
+  readonly code: HostCode;
+  readonly modules: Modules;
   private readonly heap: Heap;
-  private readonly code: HostCode;
   private readonly trace: Recorder;
-  private readonly modules: Modules;
+  private readonly scheduler: Scheduler;
+  private calls: GuestCalls | undefined;
+  private dispatching: ExceptionDispatcher | undefined;
 
-  constructor(parts: { memory: GuestMemory; heap: Heap; code: HostCode; trace: Recorder; modules: Modules }) {
+  constructor(parts: {
+    memory: GuestMemory;
+    heap: Heap;
+    code: HostCode;
+    trace: Recorder;
+    modules: Modules;
+    scheduler: Scheduler;
+  }) {
     this.memory = parts.memory;
     this.heap = parts.heap;
     this.code = parts.code;
     this.trace = parts.trace;
     this.modules = parts.modules;
+    this.scheduler = parts.scheduler;
   }
 
-  *raise(activation: Activation, cause: Exit | MemoryFault, _registers: Registers): Coroutine<void> {
-    const stack = this.unwind(activation);
+  /** Gives the means to run handlers and filters; set once the guest can run. */
+  connect(guest: GuestCalls): void {
+    this.calls = guest;
+    this.dispatching = new ExceptionDispatcher(this, guest);
+  }
+
+  get guest(): GuestCalls {
+    if (this.calls === undefined) throw new InternalError('exceptions-early', 'no guest to run handlers yet');
+    return this.calls;
+  }
+
+  /** Finds and runs handlers; see `ExceptionDispatcher`. */
+  get dispatcher(): ExceptionDispatcher {
+    if (this.dispatching === undefined) throw new InternalError('exceptions-early', 'no guest to run handlers yet');
+    return this.dispatching;
+  }
+
+  *raise(activation: Activation, cause: Cause): Coroutine<void> {
+    const registers = this.guest.registers(activation.context);
+    activation.xmm.set(registers.xmm);
+    activation.rflags = registers.rflags;
+    activation.mxcsr = registers.mxcsr;
+    const data = this.exceptionOf(activation, cause);
+    if (!(cause instanceof Error) && cause.kind === 'exception' && cause.vector === 3) activation.rip = data.address;
+    this.note('exception-raised', data, activation);
+    const record = cause instanceof RaisedRecord ? cause.record : undefined;
+    let continued: boolean;
+    try {
+      continued = yield* this.dispatcher.dispatch(activation, data, record);
+    } catch (error) {
+      // The structures of an exception go on the stack; where there is none, the processor faults twice.
+      if (!(error instanceof MemoryFault)) throw error;
+      throw this.doubleFault(activation, error);
+    }
+    if (!continued) throw this.unhandled(cause, data, this.unwind(activation));
+  }
+
+  /** The exception a driver may handle. Throws for everything else. */
+  private exceptionOf(activation: Activation, cause: Cause): ExceptionData {
+    if (cause instanceof RaisedRecord) return cause.data;
+    if (cause instanceof RaisedStatus) return statusException(cause.status, returnAddressOf(this, activation));
     if (cause instanceof MemoryFault || cause.kind === 'fault') {
-      const { access, address, size, shadow } = cause;
-      const why = this.why(access, address, shadow);
-      const block = this.heap.explain(address);
+      this.checkMissingVariable(cause, activation);
+      const exception = accessViolation(cause, this.scheduler.irql, activation.rip);
+      if (exception !== undefined) return exception;
+      throw this.fatal(cause, this.unwind(activation), cause instanceof MemoryFault);
+    }
+    if (cause.kind !== 'exception') throw new InternalError('not-an-exception', `${cause.kind} is no exception`);
+    const exception = processorException(cause.vector, activation.rip);
+    if (exception !== undefined) return exception;
+    throw this.fatalVector(activation, cause.vector);
+  }
+
+  /** A variable haltex lacks has an address without memory: that is not the driver's fault. */
+  private checkMissingVariable({ access, address }: RefusedAccess, activation: Activation): void {
+    if (access === 'execute' || !this.code.holds(address)) return;
+    const entry = this.code.near(address);
+    if (entry === undefined) return;
+    const what =
+      entry.kind === 'missing'
+        ? `the driver ${access}s the variable ${entry.name} of ${entry.module}, which haltex does not provide`
+        : `the driver ${access}s the code of ${entry.name}, which haltex has only by name`;
+    throw new Unsupported(entry.name, what, this.unwind(activation));
+  }
+
+  /** An access that Windows stops for: the event, and the stop. */
+  private fatal(fault: RefusedAccess, stack: Stack, byKernel: boolean): BugCheck {
+    const gone = fault.access === 'execute' ? this.modules.unloadedAt(fault.address) : undefined;
+    if (gone !== undefined) {
       this.trace.emit({
-        kind: 'fault',
-        by: 'driver',
-        access,
-        address,
-        size,
-        why,
-        ...(block === undefined ? {} : { block }),
+        kind: 'fact',
+        what: 'code-after-unload',
+        detail: { module: gone.name, address: hex(fault.address), offset: fault.address - gone.base },
         stack,
       });
-      throw new BugCheck(0x50, `the driver ${access}s ${size} bytes at ${hex(address)} (${why})`, stack);
     }
-    const vector = cause.kind === 'exception' ? cause.vector : 0;
-    throw new BugCheck(0x1e, `the driver raises processor exception ${vector}`, stack);
+    this.emitFault(fault, stack, byKernel);
+    const who = byKernel ? `${stack[0]?.name ?? 'a kernel function'}, called by the driver,` : 'the driver';
+    if (gone !== undefined) {
+      const code = BugCheckCode.DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS;
+      return new BugCheck(code, `code of ${gone.name} runs after the driver was unloaded`, stack);
+    }
+    const { code, reason } = fatalAccess(fault, this.scheduler.irql, byKernel);
+    return new BugCheck(code, `${who} ${describeAccess(fault)}, ${reason}`, stack);
   }
 
-  why(access: 'read' | 'write' | 'execute', address: Address, shadow: number): FaultEvent['why'] {
-    if (address >= 0 && address < 0x10000) return 'null';
-    if (address >= 0) return 'user';
-    if (shadow === Shadow.Freed) return 'freed';
-    if (shadow === Shadow.Guard) return 'guard';
-    if (shadow === Shadow.StackGuard) return 'stack-overflow';
-    if (shadow === Shadow.Pageable || shadow === Shadow.PageableReadOnly) return 'pageable';
-    if (shadow === Shadow.Device) return 'device-gone';
-    if (access === 'execute') return 'not-code';
-    return shadow === Shadow.ReadOnly && access === 'write' ? 'read-only' : 'unmapped';
+  private fatalVector(activation: Activation, vector: number): BugCheck {
+    const stack = this.unwind(activation);
+    if (vector === FASTFAIL_VECTOR) {
+      const code = Number(BigInt.asUintN(32, activation.gpr[Register.RCX] as bigint));
+      this.trace.emit({ kind: 'fact', what: 'fast-fail', detail: { code }, stack });
+      return new BugCheck(
+        BugCheckCode.KERNEL_SECURITY_CHECK_FAILURE,
+        `the driver gives up by a fast fail: ${fastFailReason(code)}`,
+        stack,
+      );
+    }
+    this.trace.emit({ kind: 'fact', what: 'processor-trap', detail: { vector }, stack });
+    return new BugCheck(
+      BugCheckCode.UNEXPECTED_KERNEL_MODE_TRAP,
+      `the driver causes processor trap ${vector}, which has no handler in Windows`,
+      stack,
+    );
+  }
+
+  private doubleFault(activation: Activation, fault: MemoryFault): BugCheck {
+    const stack = this.unwind(activation);
+    this.emitFault(fault, stack, false);
+    const why =
+      fault.shadow === Shadow.StackGuard
+        ? 'the kernel stack is used up while an exception is being handled'
+        : `an exception happens while RSP, ${hex(activation.gpr[Register.RSP] as bigint)}, points to no stack`;
+    return new BugCheck(BugCheckCode.UNEXPECTED_KERNEL_MODE_TRAP, `${why}, which is a double fault`, stack);
+  }
+
+  /** No handler took it. */
+  private unhandled(cause: Cause, data: ExceptionData, stack: Stack): BugCheck {
+    const byKernel = cause instanceof Error;
+    const access =
+      cause instanceof MemoryFault || (!(cause instanceof Error) && cause.kind === 'fault') ? cause : undefined;
+    if (access !== undefined) this.emitFault(access, stack, byKernel);
+    else this.note('exception-unhandled', data, undefined, stack);
+    // The root of a system thread asks for the first code, whoever else lets an exception out for the second.
+    const code =
+      this.scheduler.current.kind === 'thread'
+        ? BugCheckCode.SYSTEM_THREAD_EXCEPTION_NOT_HANDLED
+        : BugCheckCode.KMODE_EXCEPTION_NOT_HANDLED;
+    const who = byKernel ? `${stack[0]?.name ?? 'a kernel function'}, called by the driver,` : 'the driver';
+    const does = access === undefined ? `raises ${exceptionName(data.code)}` : describeAccess(access);
+    return new BugCheck(code, `${who} ${does}, and no exception handler takes it`, stack);
+  }
+
+  /**
+   * A fault or a raised status that left TypeScript code which no guest routine called: a TypeScript miniport, or the kernel's
+   * own. Gives the stop; anything else comes back as it is.
+   */
+  outermost(error: unknown, stack: Stack): unknown {
+    if (error instanceof MemoryFault) {
+      const where = 0 as Address;
+      const data = accessViolation(error, this.scheduler.irql, where);
+      return data === undefined ? this.fatal(error, stack, true) : this.unhandled(error, data, stack);
+    }
+    if (error instanceof RaisedStatus) return this.unhandled(error, statusException(error.status, 0 as Address), stack);
+    return error;
+  }
+
+  private emitFault(fault: RefusedAccess, stack: Stack, byKernel: boolean): void {
+    const { access, address, size } = fault;
+    const why: FaultEvent['why'] = whyRefused(fault);
+    const block = this.modules.explain(address) ?? this.heap.explain(address);
+    this.trace.emit({
+      kind: 'fault',
+      by: byKernel ? 'kernel' : 'driver',
+      access,
+      address,
+      size,
+      why,
+      ...(block === undefined ? {} : { block }),
+      stack,
+    });
+  }
+
+  private note(what: string, data: ExceptionData, activation: Activation | undefined, stack?: Stack): void {
+    const detail: Record<string, Value> = {
+      code: hex(data.code),
+      place: placeName(this, data.address),
+      parameters: data.parameters.map(hex),
+    };
+    const shown = activation === undefined ? (stack ?? []) : this.unwind(activation);
+    this.trace.emit({ kind: 'fact', what, detail, stack: shown });
   }
 
   unwind(activation: Activation): Frame[] {
-    const frames: Frame[] = [];
-    const read = (address: Address) => this.memory.readU64(address);
-    let context: UnwindContext = { gpr: activation.gpr, xmm: new BigUint64Array(32), rip: activation.rip };
-    try {
-      while (frames.length < MAX_FRAMES) {
-        const module = this.modules.at(context.rip);
-        if (module !== undefined) {
-          frames.push(this.modules.frame(context.rip));
-          context = virtualUnwind(module.image, module.base, context, read).context;
-        } else {
-          if (context.rip === this.code.returnAddress) break;
-          if (frames.length > 0) break;
-          if (!this.code.holds(context.rip)) frames.push(this.modules.frame(context.rip));
-          const rsp = fromBits(context.gpr[Register.RSP] as bigint);
-          const gpr = context.gpr.slice();
-          gpr[Register.RSP] = BigInt.asUintN(64, BigInt(at(rsp, 8)));
-          context = { ...context, gpr, rip: fromBits(read(rsp)) };
-        }
-      }
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      // A damaged stack ends the walk; what was found so far is still true.
-    }
-    return frames;
+    return framesOf(this, activation);
+  }
+
+  place(address: Address): Frame {
+    return this.modules.frame(address);
   }
 }

@@ -1,11 +1,15 @@
 /** Every kernel and HAL function we have, by name. A family joins by one line. */
 import { cStringFunctions } from './c-strings.ts';
+import { contiguousMemoryFunctions } from './contiguous-memory.ts';
 import { dpcFunctions } from './dpcs.ts';
 import { ioMappingFunctions } from './io-mappings.ts';
 import { ioWorkItemFunctions } from './io-work-items.ts';
 import { mdlFunctions } from './mdl.ts';
 import { memoryFunctions } from './memory-routines.ts';
+import { poolFunctions } from './pool.ts';
 import { printingFunctions } from './printing.ts';
+import { probeFunctions } from './probes.ts';
+import { sehFunctions } from './seh.ts';
 import { spinLockFunctions } from './spin-locks.ts';
 import { stringFunctions } from './strings.ts';
 import { timerFunctions } from './timers.ts';
@@ -16,9 +20,13 @@ export const kernelFunctions = {
   ...ioMappingFunctions,
   ...mdlFunctions,
   ...cStringFunctions,
+  ...contiguousMemoryFunctions,
   ...dpcFunctions,
+  ...poolFunctions,
   ...memoryFunctions,
   ...printingFunctions,
+  ...probeFunctions,
+  ...sehFunctions,
   ...spinLockFunctions,
   ...stringFunctions,
   ...timerFunctions,

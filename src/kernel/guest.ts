@@ -4,47 +4,54 @@
  * registers and kernel stack; the one CPU is handed from context to context between steps.
  */
 import type { Frame } from '../trace/events.ts';
+import type { Recorder } from '../trace/recorder.ts';
 import { type Address, at, fromBits, hex, NULL, toBits } from '../trace/units.ts';
 import { type Cpu, type Exit, Register, type Registers } from '../x64/cpu.ts';
 import { type GuestMemory, MemoryFault, Shadow } from '../x64/memory.ts';
+import {
+  type Activation,
+  activationsOf,
+  enterActivation,
+  type Handling,
+  Landing,
+  leaveActivation,
+  type SavedRegisters,
+} from './activation.ts';
 import { encodeResult } from './arguments.ts';
 import type { Calls } from './calls.ts';
+import { changedNonvolatiles } from './convention.ts';
 import type { Heap } from './heap.ts';
 import type { HostCode } from './host-code.ts';
-import { type Context, type Coroutine, type Scheduler, SPINNING } from './scheduler.ts';
-import { Unsupported } from './stops.ts';
+import type { ProcessorBlocks } from './processors.ts';
+import { RaisedStatus } from './raised-status.ts';
+import { type Context, type Coroutine, POINT, type Scheduler, SPINNING } from './scheduler.ts';
+import { BugCheck, Hang, Unsupported } from './stops.ts';
 
 /** A kernel thread's stack on x64 Windows (KERNEL_STACK_SIZE, observed: 6 pages). */
 const STACK_SIZE = 0x6000;
-/** Instructions between two looks at the rest of the machine: interrupts, timers, budgets. */
+/**
+ * Instructions between two looks at the rest of the machine: interrupts, timers, budgets. Small enough that a device's
+ * interrupt is late by tens of microseconds of virtual time at most, large enough that leaving translated code (about a
+ * microsecond of host time) costs nothing beside running it. Imports and writes to CR8 end a slice early.
+ */
 const SLICE = 20_000;
 /** Guest instructions in 100 ns of virtual time: 1 ns each (assumed; only the order of things depends on it). */
 const INSTRUCTIONS_PER_TICK = 100;
+const DIRECTION_FLAG = 0x400;
 
 /** Registers of a context that is not on the CPU, and its stack. */
-interface Saved {
-  readonly gpr: BigUint64Array;
-  readonly xmm: BigUint64Array;
-  rflags: number;
-  mxcsr: number;
-  rip: Address;
+interface Saved extends SavedRegisters {
   readonly stack: Address;
-}
-
-/** One routine in progress that was called from TypeScript: enough to unwind it while it is inside an import. */
-export interface Activation {
-  readonly context: Context;
-  /** Registers as the routine left them, when it is not running. */
-  readonly gpr: BigUint64Array;
-  rip: Address;
 }
 
 /** What happens when guest code, or a call it made, meets something exceptional. */
 export interface ExceptionHandling {
-  /** Returns when the guest's registers point to where it goes on; throws a stop otherwise. */
-  raise(activation: Activation, cause: Exit | MemoryFault, registers: Registers): Coroutine<void>;
-  /** Return addresses of an activation, innermost first. */
+  /** Returns when the CPU's registers say where the routine goes on; throws a `Landing` or a stop otherwise. */
+  raise(activation: Activation, cause: Exit | MemoryFault | RaisedStatus): Coroutine<void>;
+  /** The call stack inside a routine, innermost frame first. */
   unwind(activation: Activation): Frame[];
+  /** The frame an address stands for. */
+  place(address: Address): Frame;
 }
 
 export class GuestCode {
@@ -52,13 +59,14 @@ export class GuestCode {
   private readonly memory: GuestMemory;
   private readonly heap: Heap;
   private readonly scheduler: Scheduler;
+  private readonly trace: Recorder;
   private readonly code: HostCode;
   private readonly calls: Calls;
   private readonly exceptions: ExceptionHandling;
   private readonly advance: (ticks: number) => void;
-  /** GS base (KPCR) of each processor. */
-  private readonly processorBlocks: readonly Address[];
+  private readonly processors: ProcessorBlocks;
   private loaded: Context | undefined;
+  private irqlLowered = false;
   private readonly freeStacks: Address[] = [];
 
   constructor(parts: {
@@ -66,50 +74,73 @@ export class GuestCode {
     memory: GuestMemory;
     heap: Heap;
     scheduler: Scheduler;
+    trace: Recorder;
     code: HostCode;
     calls: Calls;
     exceptions: ExceptionHandling;
     advance: (ticks: number) => void;
-    processorBlocks: readonly Address[];
+    processors: ProcessorBlocks;
   }) {
     this.cpu = parts.cpu;
     this.memory = parts.memory;
     this.heap = parts.heap;
     this.scheduler = parts.scheduler;
+    this.trace = parts.trace;
     this.code = parts.code;
     this.calls = parts.calls;
     this.exceptions = parts.exceptions;
     this.advance = parts.advance;
-    this.processorBlocks = parts.processorBlocks;
+    this.processors = parts.processors;
   }
 
-  /** Calls a guest routine in the current context by the x64 Windows convention and gives RAX. */
-  *call(routine: Address, args: readonly bigint[]): Coroutine<bigint> {
+  /**
+   * Calls a guest routine in the current context by the x64 Windows convention and gives RAX.
+   * @param handling set for language handlers, so that an exception inside one knows what it interrupts
+   */
+  *call(routine: Address, args: readonly bigint[], handling?: Handling): Coroutine<bigint> {
     const context = this.scheduler.current;
-    const registers = this.load(context);
-    const activation: Activation = { context, gpr: new BigUint64Array(16), rip: routine };
+    const registers = this.registers(context);
+    activationsOf(context).at(-1)?.xmm.set(registers.xmm);
     const outerRsp = registers.gpr[Register.RSP] as bigint;
-    this.enter(registers, routine, args);
+    const rsp = this.enter(registers, routine, args);
+    const before = { gpr: registers.gpr.slice(), xmm: registers.xmm.slice() };
+    const activation: Activation = { context, routine, handling, ...emptyRegisters(routine) };
+    enterActivation(activation);
     context.frames.push(() => this.exceptions.unwind(activation));
     try {
       while (true) {
-        this.load(context);
+        this.registers(context);
         const retired = this.cpu.retired;
         const exit = this.cpu.run(SLICE);
         this.account(this.cpu.retired - retired);
         activation.gpr.set(registers.gpr);
         activation.rip = registers.rip;
         if (exit.kind === 'host' && exit.address === this.code.returnAddress) {
-          const result = registers.gpr[Register.RAX] as bigint;
+          this.checkReturn(activation, registers, before, rsp);
           registers.gpr[Register.RSP] = outerRsp;
-          return result;
+          return registers.gpr[Register.RAX] as bigint;
         }
-        yield* this.handle(activation, exit, registers);
+        try {
+          yield* this.handle(activation, exit, registers);
+        } catch (error) {
+          if (!(error instanceof Landing) || error.target.activation !== activation) throw error;
+          this.registers(context);
+          registers.gpr.set(error.target.gpr);
+          registers.xmm.set(error.target.xmm);
+          registers.rip = error.target.rip;
+        }
       }
     } finally {
       context.frames.pop();
-      if (context.frames.length === 0) this.release(context);
+      leaveActivation(activation);
+      if (activationsOf(context).length === 0) this.release(context);
     }
+  }
+
+  /** The IRQL went down by a write to CR8: what waited for that comes in at the next block edge. */
+  lowered(): void {
+    this.irqlLowered = true;
+    this.cpu.stop();
   }
 
   private *handle(activation: Activation, exit: Exit, registers: Registers): Coroutine<void> {
@@ -118,7 +149,9 @@ export class GuestCode {
         yield* this.import_(activation, exit.address, registers);
         return;
       case 'budget':
-        yield SPINNING;
+        this.checkBudget(activation);
+        yield this.irqlLowered ? POINT : SPINNING;
+        this.irqlLowered = false;
         return;
       case 'unsupported':
         throw new Unsupported(
@@ -127,7 +160,7 @@ export class GuestCode {
           this.exceptions.unwind(activation),
         );
       default:
-        yield* this.exceptions.raise(activation, exit, registers);
+        yield* this.exceptions.raise(activation, exit);
     }
   }
 
@@ -137,11 +170,7 @@ export class GuestCode {
     const { gpr } = activation;
     const rsp = fromBits(gpr[Register.RSP] as bigint);
     if (entry === undefined) {
-      yield* this.exceptions.raise(
-        activation,
-        { kind: 'fault', access: 'execute', address, size: 1, shadow: 0 },
-        registers,
-      );
+      yield* this.exceptions.raise(activation, { kind: 'fault', access: 'execute', address, size: 1, shadow: 0 });
       return;
     }
     const raw = (index: number) =>
@@ -153,19 +182,18 @@ export class GuestCode {
       const result = yield* this.calls.perform(entry, raw, returnTo);
       bits = entry.kind === 'function' ? encodeResult(entry.record.returns, result as never) : 0n;
     } catch (error) {
-      if (!(error instanceof MemoryFault)) throw error;
-      this.load(activation.context);
-      yield* this.exceptions.raise(activation, error, registers);
+      if (!(error instanceof MemoryFault || error instanceof RaisedStatus)) throw error;
+      yield* this.exceptions.raise(activation, error);
       return;
     }
-    this.load(activation.context);
+    this.registers(activation.context);
     registers.gpr[Register.RAX] = bits;
     registers.gpr[Register.RSP] = toBits(at(rsp, 8));
     registers.rip = returnTo;
   }
 
-  /** Sets registers and stack up as the caller's `call` instruction would leave them. */
-  private enter(registers: Registers, routine: Address, args: readonly bigint[]): void {
+  /** Sets registers and stack up as the caller's `call` instruction would leave them; gives RSP as the return leaves it. */
+  private enter(registers: Registers, routine: Address, args: readonly bigint[]): bigint {
     const { gpr } = registers;
     const slots = Math.max(4, args.length);
     const frame = fromBits(((gpr[Register.RSP] as bigint) - BigInt(8 * slots)) & ~15n);
@@ -176,6 +204,29 @@ export class GuestCode {
     this.memory.writePointer(at(frame, -8), this.code.returnAddress);
     gpr[Register.RSP] = toBits(at(frame, -8));
     registers.rip = routine;
+    return toBits(frame);
+  }
+
+  /** What the calling convention promises to the caller, which a real one would rely on. */
+  private checkReturn(
+    activation: Activation,
+    registers: Registers,
+    before: { gpr: BigUint64Array; xmm: BigUint64Array },
+    rsp: bigint,
+  ): void {
+    const stack = () => [this.exceptions.place(activation.routine)];
+    const got = registers.gpr[Register.RSP] as bigint;
+    if (got !== rsp) {
+      const detail = { routine: hex(activation.routine), expected: hex(rsp), got: hex(got) };
+      this.trace.emit({ kind: 'fact', what: 'stack-pointer-changed', detail, stack: stack() });
+      const text = `a routine of the driver returns with RSP ${hex(got)} instead of ${hex(rsp)}: its stack is corrupted`;
+      throw new BugCheck(DOUBLE_FAULT, text, stack());
+    }
+    const changed = changedNonvolatiles(before, registers);
+    if ((registers.rflags & DIRECTION_FLAG) !== 0) changed.push('DF');
+    if (changed.length === 0) return;
+    const detail = { routine: hex(activation.routine), registers: changed.join(', ') };
+    this.trace.emit({ kind: 'fact', what: 'nonvolatile-changed', detail, stack: stack() });
   }
 
   private account(instructions: number): void {
@@ -183,41 +234,38 @@ export class GuestCode {
     this.advance(instructions / INSTRUCTIONS_PER_TICK);
   }
 
+  /** The scheduler would stop the run as well, without knowing where the driver is. */
+  private checkBudget(activation: Activation): void {
+    const { instructions, limits, current } = this.scheduler;
+    if (instructions <= limits.instructions) return;
+    const what = current.callbacks.at(-1)?.name ?? current.name;
+    throw new Hang(`${what} runs on without end, beyond the instruction budget`, this.exceptions.unwind(activation));
+  }
+
   /** Puts the context's registers on the CPU, saving those of whoever was there. */
-  private load(context: Context): Registers {
+  registers(context: Context): Registers {
     const registers = this.cpu.registers;
+    const processor = context.processor as number;
     if (this.loaded !== context) {
       if (this.loaded !== undefined) this.save(this.loaded);
-      const saved = this.savedOf(context);
-      registers.gpr.set(saved.gpr);
-      registers.xmm.set(saved.xmm);
-      registers.rflags = saved.rflags;
-      registers.mxcsr = saved.mxcsr;
-      registers.rip = saved.rip;
+      copy(this.savedOf(context), registers);
       this.loaded = context;
     }
-    registers.gsBase = this.processorBlocks[context.processor as number] as Address;
+    registers.gsBase = this.processors.enter(processor);
     return registers;
   }
 
   private save(context: Context): void {
     const saved = context.keep.get(this) as Saved | undefined;
-    if (saved === undefined) return;
-    const registers = this.cpu.registers;
-    saved.gpr.set(registers.gpr);
-    saved.xmm.set(registers.xmm);
-    saved.rflags = registers.rflags;
-    saved.mxcsr = registers.mxcsr;
-    saved.rip = registers.rip;
+    if (saved !== undefined) copy(this.cpu.registers, saved);
   }
 
   private savedOf(context: Context): Saved {
     const known = context.keep.get(this) as Saved | undefined;
     if (known !== undefined) return known;
     const stack = this.freeStacks.pop() ?? this.newStack();
-    const gpr = new BigUint64Array(16);
-    gpr[Register.RSP] = toBits(at(stack, STACK_SIZE - 64));
-    const saved: Saved = { gpr, xmm: new BigUint64Array(32), rflags: 0x202, mxcsr: 0x1f80, rip: NULL, stack };
+    const saved: Saved = { ...emptyRegisters(NULL), stack };
+    saved.gpr[Register.RSP] = toBits(at(stack, STACK_SIZE - 64));
     context.keep.set(this, saved);
     return saved;
   }
@@ -238,5 +286,19 @@ export class GuestCode {
   }
 }
 
+function emptyRegisters(rip: Address): SavedRegisters {
+  return { gpr: new BigUint64Array(16), xmm: new BigUint64Array(32), rip, rflags: 0x202, mxcsr: 0x1f80 };
+}
+
+function copy(from: SavedRegisters, to: SavedRegisters): void {
+  to.gpr.set(from.gpr);
+  to.xmm.set(from.xmm);
+  to.rflags = from.rflags;
+  to.mxcsr = from.mxcsr;
+  to.rip = from.rip;
+}
+
+/** UNEXPECTED_KERNEL_MODE_TRAP: where a wrong stack pointer ends sooner or later (assumed). */
+const DOUBLE_FAULT = 0x7f;
 /** Where the first four arguments go: RCX, RDX, R8, R9. */
 const ARGUMENTS = [Register.RCX, Register.RDX, Register.R8, Register.R9] as const;

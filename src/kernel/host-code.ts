@@ -40,6 +40,11 @@ export class HostCode {
     return Number.isInteger(index) ? this.entries[index] : undefined;
   }
 
+  /** The entry an address lies in, for accesses to what has an address but no memory. */
+  near(address: Address): HostEntry | undefined {
+    return this.entries[Math.floor((address - this.start) / SPACING)];
+  }
+
   /** Whether control at this address leaves the guest. */
   holds(address: Address): boolean {
     return address >= this.start && address < this.start + HOST_CODE_SIZE;

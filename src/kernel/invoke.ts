@@ -1,11 +1,16 @@
 /** Calls routines of the driver: guest code, TypeScript routines, or an import the driver passed as a routine. */
+import type { Stack } from '../trace/events.ts';
 import type { Recorder } from '../trace/recorder.ts';
 import { type Address, type Handle, NULL } from '../trace/units.ts';
 import { type GuestMemory, MemoryFault } from '../x64/memory.ts';
+import { Landing } from './activation.ts';
 import { decodeArguments, decodeResult, encodeResult, printable, printableResult } from './arguments.ts';
 import type { Calls } from './calls.ts';
+import type { Exceptions } from './exceptions.ts';
 import type { GuestCode } from './guest.ts';
 import type { HostCode } from './host-code.ts';
+import { callSite } from './native.ts';
+import { RaisedStatus } from './raised-status.ts';
 import type { CallbackRecord, Params, ReturnKind, Returns } from './record.ts';
 import type { Coroutine, Scheduler } from './scheduler.ts';
 
@@ -19,6 +24,7 @@ export class Invoker {
   private readonly code: HostCode;
   private readonly calls: Calls;
   private readonly guest: GuestCode;
+  private readonly exceptions: Exceptions;
 
   constructor(parts: {
     memory: GuestMemory;
@@ -27,6 +33,7 @@ export class Invoker {
     code: HostCode;
     calls: Calls;
     guest: GuestCode;
+    exceptions: Exceptions;
   }) {
     this.memory = parts.memory;
     this.scheduler = parts.scheduler;
@@ -34,6 +41,7 @@ export class Invoker {
     this.code = parts.code;
     this.calls = parts.calls;
     this.guest = parts.guest;
+    this.exceptions = parts.exceptions;
   }
 
   /**
@@ -58,7 +66,13 @@ export class Invoker {
     const enter = this.trace.emit({ kind: 'enter', callback: record.name, args: shown, address: routine });
     const irql = this.scheduler.irql;
     const locks = context.locks.length;
-    const result = decodeResult(record.returns, yield* this.run(record, routine, raw, decoded));
+    let bits: bigint;
+    try {
+      bits = yield* this.run(record, routine, raw, decoded);
+    } catch (error) {
+      throw this.left(record, enter, error);
+    }
+    const result = decodeResult(record.returns, bits);
     const changed = this.scheduler.irql !== irql;
     const held = context.locks.slice(locks) as Address[];
     this.trace.emit({
@@ -72,6 +86,18 @@ export class Invoker {
     if (changed) this.scheduler.setIrql(irql);
     context.callbacks.pop();
     return result;
+  }
+
+  /** The callback ends by an exception or a stop: gives what goes on outwards. */
+  private left(record: CallbackRecord, enter: number, error: unknown): unknown {
+    const { callbacks } = this.scheduler.current;
+    // What leaves the outermost routine of a TypeScript miniport has met no catch, and no one else will handle it.
+    const goesOn = callbacks.length > 1 ? error : this.exceptions.outermost(error, sitesOf(error));
+    if (goesOn instanceof Landing || goesOn instanceof RaisedStatus || goesOn instanceof MemoryFault) {
+      this.trace.emit({ kind: 'leave', callback: record.name, enter, result: null, raised: true });
+      callbacks.pop();
+    }
+    return goesOn;
   }
 
   private *run(record: CallbackRecord, routine: Address, raw: readonly bigint[], decoded: object): Coroutine<bigint> {
@@ -90,6 +116,10 @@ export class Invoker {
     if (entry !== undefined) throw new MemoryFault('execute', routine, 1, 0);
     return yield* this.guest.call(routine, raw);
   }
+}
+
+function sitesOf(error: unknown): Stack {
+  return error instanceof Error ? callSite(error) : [];
 }
 
 function isCoroutine(value: unknown): value is Coroutine<unknown> {

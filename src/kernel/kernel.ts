@@ -21,21 +21,22 @@ import { Invoker } from './invoke.ts';
 import { IoWorkItems, WorkItems } from './io-work-items.ts';
 import { LiveObjects } from './live-objects.ts';
 import { Mdls } from './mdl.ts';
-import { Modules } from './modules.ts';
-import { processorBlocks } from './processors.ts';
+import { type CodeRanges, Modules } from './modules.ts';
+import { Pool } from './pool.ts';
+import { provideAddressLimits } from './probes.ts';
+import { ProcessorBlocks } from './processors.ts';
 import { Resources } from './resources.ts';
 import { Scheduler, type Strategy } from './scheduler.ts';
+import { SharedUserData } from './shared-user-data.ts';
 import { SpinLocks } from './spin-locks.ts';
+import { Randomness } from './system.ts';
 import { Threads } from './threads.ts';
 import { KernelTimers, Timers } from './timers.ts';
 
 export interface KernelOptions {
   readonly memory: GuestMemory;
   /** Makes the CPU that runs guest code on this memory. */
-  readonly cpu: (
-    host: CpuHost,
-    hostCode: { start: Address; size: number },
-  ) => Cpu & { addCode(start: Address, size: number): void };
+  readonly cpu: (host: CpuHost, hostCode: { start: Address; size: number }) => Cpu & CodeRanges;
   readonly processors: number;
   readonly strategy?: Strategy;
   readonly faults?: FaultPlan;
@@ -51,19 +52,25 @@ export class Kernel {
   readonly resources: Resources;
   readonly calls: Calls;
   readonly modules: Modules;
+  readonly exceptions: Exceptions;
   readonly invoker: Invoker;
   readonly hardware: Hardware;
   readonly live: LiveObjects;
+  readonly pool: Pool;
   readonly threads: Threads;
   readonly mdls: Mdls;
   readonly workItems: WorkItems;
   readonly ioWorkItems: IoWorkItems;
+  readonly randomness: Randomness;
   readonly spinLocks: SpinLocks;
   readonly dispatcher: Dispatcher;
   readonly dpcs: Dpcs;
   readonly kernelDpcs: KernelDpcs;
   readonly timers: Timers;
   readonly kernelTimers: KernelTimers;
+
+  /** Tells whoever runs guest code that DPCs or interrupts may come in now. */
+  private irqlLowered: () => void = () => {};
 
   constructor(options: KernelOptions) {
     const { memory } = options;
@@ -74,10 +81,13 @@ export class Kernel {
     this.code = new HostCode(memory);
     this.resources = new Resources(this.trace);
     this.hardware = new Hardware(this);
+    this.hardware.addSystemPage(new SharedUserData(this.clock));
+    this.randomness = new Randomness();
     this.workItems = new WorkItems(this);
     this.ioWorkItems = new IoWorkItems(this);
     this.mdls = new Mdls(this);
     this.live = new LiveObjects(this);
+    this.pool = new Pool({ memory, heap: this.heap, stack: () => this.stack() });
     this.threads = new Threads(this);
     this.spinLocks = new SpinLocks(memory, this.scheduler, this.trace);
     this.dispatcher = new Dispatcher({ ...this.parts(), clock: this.clock, thread: () => this.threads.current() });
@@ -87,17 +97,20 @@ export class Kernel {
     this.kernelTimers = new KernelTimers(this);
     this.calls = new Calls({ ...this.parts(), faults: options.faults ?? noFaults, capture: () => this.stack() });
     const cpu = options.cpu(this.cpuHost(), { start: this.code.start, size: HOST_CODE_SIZE });
-    this.modules = new Modules({ ...this.parts(), addCode: (start, size) => cpu.addCode(start, size) });
-    const exceptions = new Exceptions({ ...this.parts(), modules: this.modules });
+    this.modules = new Modules({ ...this.parts(), ranges: cpu });
+    this.exceptions = new Exceptions({ ...this.parts(), modules: this.modules });
+    const { exceptions } = this;
     const guest = new GuestCode({
       ...this.parts(),
       cpu,
       exceptions,
       advance: (ticks) => this.clock.advance(ticks),
-      processorBlocks: processorBlocks(this.heap, memory, options.processors),
+      processors: new ProcessorBlocks(this.heap, memory, options.processors, () => this.threads.current()),
     });
-    this.invoker = new Invoker({ ...this.parts(), guest });
-    exceptions.callGuest = (routine, args) => guest.call(routine, args);
+    exceptions.connect(guest);
+    this.irqlLowered = () => guest.lowered();
+    this.invoker = new Invoker({ ...this.parts(), guest, exceptions });
+    provideAddressLimits(this);
     for (const [name, record] of Object.entries(kernelFunctions)) this.code.provide(name, record, this);
   }
 
@@ -133,7 +146,7 @@ export class Kernel {
       writePort: (port, size, value) => this.hardware.writePort(port, size, value),
       readCr8: () => this.scheduler.irql,
       writeCr8: (value) => {
-        this.scheduler.setIrql(value as Irql);
+        if (this.scheduler.setIrql(value as Irql) > value) this.irqlLowered();
       },
     };
   }

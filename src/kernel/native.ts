@@ -125,8 +125,8 @@ function withAddresses(code: HostCode, value: unknown): unknown {
 }
 
 /** The miniport's own lines on the JavaScript stack: files that are not haltex's. */
-function callSite(): Stack {
-  const lines = new Error().stack?.split('\n') ?? [];
+export function callSite(error = new Error()): Stack {
+  const lines = error.stack?.split('\n') ?? [];
   const frames: Frame[] = [];
   for (const line of lines) {
     const match = /at (?:(.*?) \()?(?:file:\/\/)?(.*?):(\d+):\d+\)?$/.exec(line.trim());

@@ -28,6 +28,9 @@ export interface Frame {
   readonly offset: number;
   /** Function name where an export, an import or a TypeScript function gives one. */
   readonly name?: string;
+  /** Source file and line where debug information gives them. */
+  readonly file?: string;
+  readonly line?: number;
 }
 export type Stack = readonly Frame[];
 
@@ -53,6 +56,8 @@ export interface ReturnEvent {
   readonly result: Value;
   /** Set when haltex made this call fail on purpose. */
   readonly injected?: string;
+  /** Set when the call did not return: it raised this exception, or an exception in a callback went through it. */
+  readonly raised?: string;
 }
 
 /** Kinds of things a driver acquires and owes. Each has its rules in contract/ (`halt-leaks-…`). */
@@ -116,6 +121,8 @@ export interface LeaveEvent {
   /** `seq` of its EnterEvent. */
   readonly enter: number;
   readonly result: Value;
+  /** Set when the callback did not return: an exception left it for a handler further out. */
+  readonly raised?: true;
   /** IRQL at entry where it differs from the one at return. */
   readonly irqlAtEntry?: Irql;
   /** Addresses of spin locks the callback took and still holds. */

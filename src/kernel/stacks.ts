@@ -1,0 +1,143 @@
+/**
+ * Walks over the frames of a context: guest functions by their unwind data, imports the driver is inside of, and on from each
+ * routine that TypeScript called to the one below it. Call stacks and exception dispatch are both made of it.
+ */
+import type { RuntimeFunction } from '../image/image.ts';
+import { type Unwound, virtualUnwind } from '../image/unwind.ts';
+import type { Frame } from '../trace/events.ts';
+import { type Address, at, fromBits, toBits } from '../trace/units.ts';
+import { Register } from '../x64/cpu.ts';
+import type { GuestMemory } from '../x64/memory.ts';
+import { type Activation, activationsOf, type FramePosition } from './activation.ts';
+import type { HostCode } from './host-code.ts';
+import type { Module, Modules } from './modules.ts';
+
+export interface StackParts {
+  readonly memory: GuestMemory;
+  readonly code: HostCode;
+  readonly modules: Modules;
+}
+
+export interface GuestFrame {
+  readonly kind: 'guest';
+  readonly position: FramePosition;
+  readonly module: Module;
+  readonly entry: RuntimeFunction | undefined;
+  readonly establisher: Address;
+  readonly handler: Unwound['handler'];
+  /** Its caller. */
+  readonly unwound: Unwound['context'];
+}
+
+export type WalkStep =
+  | GuestFrame
+  /** The body of an import, or a place without code: the return address lies on top of the stack. */
+  | { readonly kind: 'host' | 'nowhere'; readonly address: Address }
+  /** The routine returns to TypeScript here; the walk goes on in the one below. */
+  | { readonly kind: 'boundary'; readonly activation: Activation }
+  /** The frame cannot be unwound. */
+  | { readonly kind: 'damaged'; readonly activation: Activation; readonly why: string };
+
+/** Frames a walk takes in one routine before it calls the stack damaged: more than a kernel stack holds. */
+const MAX_FRAMES = 1000;
+
+/** One walk, innermost frame first. */
+export class StackWalk {
+  private readonly parts: StackParts;
+  private position: FramePosition | undefined;
+  /** Frames since the walk entered the present routine. */
+  private count = 0;
+
+  constructor(parts: StackParts, start: Activation | undefined) {
+    this.parts = parts;
+    this.position = start === undefined ? undefined : positionOf(start);
+  }
+
+  /** Goes on from another place: where a collided unwind had come to. */
+  moveTo(position: FramePosition): void {
+    this.position = position;
+    this.count = 0;
+  }
+
+  /** The next frame; undefined when there is none left. */
+  step(): WalkStep | undefined {
+    const { position } = this;
+    if (position === undefined) return undefined;
+    const { activation, rip } = position;
+    if (rip === this.parts.code.returnAddress && this.count > 0) {
+      this.outwards(activation);
+      return { kind: 'boundary', activation };
+    }
+    try {
+      if (this.count++ > MAX_FRAMES) throw new Error('it does not end');
+      const module = this.parts.modules.at(rip);
+      if (module === undefined) return this.pop(position);
+      return this.unwind(position, module);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      this.outwards(activation);
+      return { kind: 'damaged', activation, why: error.message };
+    }
+  }
+
+  private unwind(position: FramePosition, module: Module): GuestFrame {
+    const { context, entry, establisherFrame, handler } = virtualUnwind(
+      module.image,
+      module.base,
+      position,
+      (address) => this.read(address),
+    );
+    const before = position.gpr[Register.RSP] as bigint;
+    const after = context.gpr[Register.RSP] as bigint;
+    if (after <= before) throw new Error('a frame has no size');
+    this.position = { activation: position.activation, ...context };
+    return { kind: 'guest', position, module, entry, establisher: establisherFrame, handler, unwound: context };
+  }
+
+  /** Code without unwind data: it has called nothing, so the return address is on top. */
+  private pop(position: FramePosition): WalkStep {
+    const { activation, gpr, xmm, rip } = position;
+    const isHost = this.parts.code.holds(rip);
+    // Only what was called last can be such code: a return address that points nowhere is a damaged stack.
+    if (!isHost && this.count > 1) throw new Error('a return address does not point to code');
+    const rsp = fromBits(gpr[Register.RSP] as bigint);
+    const popped = gpr.slice();
+    popped[Register.RSP] = toBits(at(rsp, 8));
+    this.position = { activation, gpr: popped, xmm, rip: fromBits(this.read(rsp)) };
+    return { kind: isHost ? 'host' : 'nowhere', address: rip };
+  }
+
+  /** Only ordinary memory is read: a wild stack pointer must not reach a device's registers. */
+  private read(address: Address): bigint {
+    if (!this.parts.memory.readable(address, 8)) throw new Error('it leaves the stack');
+    return this.parts.memory.readU64(address);
+  }
+
+  private outwards(inner: Activation): void {
+    const all = activationsOf(inner.context);
+    const outer = all[all.indexOf(inner) - 1];
+    this.position = outer === undefined ? undefined : positionOf(outer);
+    this.count = 0;
+  }
+}
+
+function positionOf(activation: Activation): FramePosition {
+  const { gpr, xmm, rip } = activation;
+  return { activation, gpr: gpr.slice(), xmm: xmm.slice(), rip };
+}
+
+/** Frames of one routine that a trace shows. */
+const SHOWN_FRAMES = 32;
+
+/** The call stack inside one routine, innermost first; a damaged stack ends early, what was found before is still true. */
+export function framesOf(parts: StackParts, activation: Activation): Frame[] {
+  const frames: Frame[] = [];
+  const walk = new StackWalk(parts, activation);
+  while (frames.length < SHOWN_FRAMES) {
+    const step = walk.step();
+    if (step === undefined || step.kind === 'boundary' || step.kind === 'damaged') break;
+    const address = step.kind === 'guest' ? step.position.rip : step.address;
+    frames.push(parts.modules.frame(address, frames.length > 0));
+  }
+  return frames;
+}
