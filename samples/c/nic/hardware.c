@@ -133,6 +133,9 @@ VOID NicStopDma(PNIC_ADAPTER Adapter)
 /* Rule halt-leaves-nic-running: interrupts, DMA, tick and wake-up all off. */
 VOID NicStopHardware(PNIC_ADAPTER Adapter)
 {
+    if (!NicHardwareReady(Adapter)) {
+        return;
+    }
     NicWrite(Adapter, NIC_IMC, NIC_CAUSE_ALL);
     NicWrite(Adapter, NIC_CTRL, 0);
     if (!NicWaitStatusClear(Adapter, NIC_STATUS_RX_ACTIVE | NIC_STATUS_TX_ACTIVE)) {

@@ -92,8 +92,8 @@ NDIS_STATUS NicPause(NDIS_HANDLE Context, PNDIS_MINIPORT_PAUSE_PARAMETERS Parame
 }
 
 /*
- * <= DISPATCH_LEVEL. Whoever takes the last thing back completes a pending pause, once (rule pause-complete-unexpected).
- * After it the adapter may be halted, so nothing of it is touched.
+ * <= DISPATCH_LEVEL. Whoever takes the last thing back completes a pending pause, once
+ * (rule pause-complete-unexpected). After it the adapter may be halted, so nothing of it is touched.
  */
 VOID NicDataPathRemove(PNIC_ADAPTER Adapter, LONG Count)
 {

@@ -29,6 +29,7 @@ static NDIS_STATUS NicPowerUp(PNIC_ADAPTER Adapter)
         NicSetHardwareOff(Adapter, TRUE);
         return NDIS_STATUS_NOT_ACCEPTED;
     }
+    NicAbortRing(Adapter, NDIS_STATUS_SEND_ABORTED); /* empty since the pause; this sets it back to descriptor 0 */
     NicProgramHardware(Adapter);
     NicStartWork(Adapter);
     NicEnableInterrupts(Adapter);
