@@ -23,6 +23,13 @@ export interface BusRange {
   write(offset: number, size: AccessSize, value: number): void;
 }
 
+/** A range of the kernel's own address space outside guest memory that drivers may read. */
+export interface SystemPage {
+  readonly start: Address;
+  readonly size: number;
+  read(address: Address, size: number): bigint;
+}
+
 /** An interrupt a driver has connected. `serve` runs the driver's ISR at its IRQL and says whether the device was its. */
 export interface ConnectedInterrupt {
   readonly irql: Irql;
@@ -58,6 +65,7 @@ export class Hardware implements SlowAccess {
   private readonly mmio: BusRange[] = [];
   private readonly ports: BusRange[] = [];
   private readonly mappings: Mapping[] = [];
+  private readonly systemPages: SystemPage[] = [];
   private rounds = 0;
   /** What devices may touch, and are about to. */
   readonly dma: DmaMappings;
@@ -76,6 +84,10 @@ export class Hardware implements SlowAccess {
 
   addRegisters(range: BusRange): void {
     this.mmio.push(range);
+  }
+
+  addSystemPage(page: SystemPage): void {
+    this.systemPages.push(page);
   }
 
   addPorts(range: BusRange): void {
@@ -121,6 +133,8 @@ export class Hardware implements SlowAccess {
   // --- accesses the inline check did not let through ---
 
   load(address: Address, size: number): bigint {
+    const page = this.systemPages.find(({ start, size: room }) => address >= start && address + size <= start + room);
+    if (page !== undefined) return page.read(address, size);
     const pageable = this.pageable(address, size, false);
     if (pageable !== undefined) return pageable.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
     const range = this.deviceAt(address, size, 'read');
@@ -189,6 +203,14 @@ export class Hardware implements SlowAccess {
   dmaWrite(physical: number, data: Uint8Array): void {
     const address = this.dmaTarget(physical, data.length, 'write');
     if (address !== undefined) this.memory.raw(address, data.length).set(data);
+  }
+
+  /** RAM as it lies there, for a device that tells what it will touch: no access, no fault. */
+  peek(physical: number, size: number): Uint8Array | undefined {
+    const address = this.virtualOf(physical);
+    return this.memory.contains(address, size) && this.memory.readable(address, size)
+      ? this.memory.raw(address, size)
+      : undefined;
   }
 
   private dmaTarget(physical: number, size: number, access: 'read' | 'write'): Address | undefined {

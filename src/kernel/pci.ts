@@ -30,7 +30,7 @@ export interface PciDevice extends DmaMaster {
   remove(): void;
   /**
    * What it is still doing on its own; empty when it is stopped. Rules and reports know these words: `receive DMA`,
-   * `transmit DMA`, `interrupts enabled`, `timer running`, `wake-up armed`; a model may add its own.
+   * `transmit DMA`, `interrupts enabled`, `tick running`, `wake-up armed`; a model may add its own.
    */
   activity(): readonly string[];
   /** Frames the driver sent out on the wire, so far. */

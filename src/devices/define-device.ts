@@ -1,0 +1,80 @@
+/**
+ * How a user models a NIC: one call, one file. Ids, base address registers with their register tables, interrupts, and what
+ * the device does on its own. See docs/devices.md.
+ */
+import type { DmaTarget } from '../kernel/dma-mappings.ts';
+import type { MessageCapability, PciIdentity } from './config-space.ts';
+import type { RegisterTable } from './registers.ts';
+
+/** A base address register: a block of registers in memory space, or a range of I/O ports. */
+export interface Bar<S> {
+  readonly kind: 'memory' | 'port';
+  /** Bytes, or ports; a power of two. */
+  readonly size: number;
+  readonly registers: RegisterTable<Device<S>>;
+}
+
+/** What the hooks of a definition work on: the state they keep, and the bus. */
+export interface Device<S> {
+  readonly state: S;
+  /** Kept values of the registers of all BARs, by name. */
+  readonly registers: Record<string, number>;
+  readonly present: boolean;
+  /**
+   * Says which messages have a cause pending, in order. The line is up while any has; a message is sent when its cause
+   * appears. Call it whenever a cause or the mask changes.
+   */
+  interrupts(...pending: readonly boolean[]): void;
+  /** DMA. Nothing is read or written once the device is gone or the driver has taken bus mastering away. */
+  readMemory(physical: number, size: number): Uint8Array;
+  writeMemory(physical: number, data: Uint8Array): void;
+  /** Memory as it lies there, without a DMA access: for `dmaTargets`. Undefined where it is not all live memory. */
+  peekMemory(physical: number, size: number): Uint8Array | undefined;
+  /** Lets something happen after so many units of 100 ns; `every` until it is stopped. Both end when the device is pulled. */
+  after(delay: number, happen: () => void): Timer;
+  every(period: number, happen: () => void): Timer;
+  /** A frame leaves on the wire. */
+  transmit(frame: Uint8Array): void;
+  /** Sets registers back to their `reset` values: those named, or all. */
+  resetRegisters(...names: readonly string[]): void;
+}
+
+export interface Timer {
+  stop(): void;
+}
+
+export interface DeviceDefinition<S = unknown, O = unknown> {
+  /** How findings name it. */
+  readonly name: string;
+  readonly identity: PciIdentity;
+  readonly bars: readonly Bar<S>[];
+  readonly interrupts: { readonly line: boolean; readonly messages: number; readonly capability?: MessageCapability };
+  /** Fresh state for one run. `options` choose a behaviour: what a scenario varies. */
+  state(options: O): S;
+  /** The device has power and sits on its bus. */
+  started?(device: Device<S>): void;
+  /** A frame arrives from the wire. */
+  receive?(device: Device<S>, frame: Uint8Array): void;
+  /**
+   * What the device still does on its own, in words: `receive DMA`, `transmit DMA`, `interrupts enabled`, `tick running`,
+   * `wake-up armed`. What is listed when MiniportHaltEx returns is a finding.
+   */
+  activity(device: Device<S>): readonly string[];
+  /** Memory the device may touch at any moment: rings, and the buffers of descriptors it owns. */
+  dmaTargets?(device: Device<S>): readonly DmaTarget[];
+}
+
+/** Declares a device: `export default defineDevice({ … })`. */
+export function defineDevice<S, O = Record<never, never>>(definition: DeviceDefinition<S, O>): DeviceDefinition<S, O> {
+  return definition;
+}
+
+/** A block of registers in memory space. */
+export function memoryBar<S>(size: number, registers: RegisterTable<Device<S>>): Bar<S> {
+  return { kind: 'memory', size, registers };
+}
+
+/** A range of I/O ports. */
+export function portBar<S>(size: number, registers: RegisterTable<Device<S>>): Bar<S> {
+  return { kind: 'port', size, registers };
+}

@@ -1,0 +1,39 @@
+/** The bus a device is plugged into: where the plug and play manager puts its registers, ports and interrupts. */
+import type { Kernel } from '../kernel/kernel.ts';
+import type { PciDevice, PciRange } from '../kernel/pci.ts';
+import type { DeviceDefinition } from './define-device.ts';
+import { PciFunction, type Placement } from './pci-function.ts';
+
+/** Each slot has its own 16 MiB of memory space, 256 ports and 16 vectors, so devices never meet. */
+const MEMORY = { start: 0xf000_0000, size: 0x0100_0000 };
+const PORTS = { start: 0xc000, size: 0x100 };
+const VECTORS = { start: 0x50, size: 16 };
+const SLOTS = 8;
+
+function place(definition: DeviceDefinition<never, never>, slot: number): Placement {
+  const next = { memory: MEMORY.start + slot * MEMORY.size, port: PORTS.start + slot * PORTS.size };
+  const end = { memory: next.memory + MEMORY.size, port: next.port + PORTS.size };
+  const ranges = definition.bars.map(({ kind, size }): PciRange => {
+    if (size < 4 || !Number.isInteger(Math.log2(size))) {
+      throw new TypeError(`${definition.name}: a base address register of ${size} is not a power of two from 4 up`);
+    }
+    const start = Math.ceil(next[kind] / size) * size;
+    next[kind] = start + size;
+    if (next[kind] > end[kind]) throw new TypeError(`${definition.name}: its ${kind} ranges do not fit in a slot`);
+    return { kind, start, size };
+  });
+  const { line, messages } = definition.interrupts;
+  const count = (line ? 1 : 0) + messages;
+  if (count > VECTORS.size) throw new TypeError(`${definition.name}: more than ${VECTORS.size} interrupts`);
+  return {
+    ranges,
+    location: { bus: 1, device: slot, function: 0 },
+    vectors: Array.from({ length: count }, (_, index) => VECTORS.start + slot * VECTORS.size + index),
+  };
+}
+
+/** Plugs a device into a machine. `options` are the definition's own; `slot` tells several devices apart. */
+export function plug<S, O>(kernel: Kernel, definition: DeviceDefinition<S, O>, options: O, slot = 0): PciDevice {
+  if (slot < 0 || slot >= SLOTS) throw new TypeError(`the bus has ${SLOTS} slots, not ${slot + 1}`);
+  return new PciFunction(definition, place(definition as DeviceDefinition<never, never>, slot), kernel, options);
+}

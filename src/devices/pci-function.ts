@@ -1,0 +1,232 @@
+/** A PCI function brought to life from a definition: configuration space, register blocks, interrupts, DMA, timers. */
+import type { Alarm, Clock } from '../kernel/clock.ts';
+import type { DmaTarget } from '../kernel/dma-mappings.ts';
+import type { AccessSize, Hardware, InterruptSource } from '../kernel/hardware.ts';
+import type { PciDevice, PciRange } from '../kernel/pci.ts';
+import type { Recorder } from '../trace/recorder.ts';
+import { hex, type VirtualTime } from '../trace/units.ts';
+import { ConfigSpace } from './config-space.ts';
+import type { Device, DeviceDefinition, Timer } from './define-device.ts';
+import { RegisterBlock } from './registers.ts';
+
+/** Where the plug and play manager put the device. */
+export interface Placement {
+  readonly ranges: readonly PciRange[];
+  readonly location: PciDevice['location'];
+  /** Interrupt vectors: the line's, then the messages'. */
+  readonly vectors: readonly number[];
+}
+
+export class PciFunction<S, O> implements PciDevice, Device<S> {
+  readonly name: string;
+  readonly ranges: readonly PciRange[];
+  readonly location: PciDevice['location'];
+  readonly line: InterruptSource | undefined;
+  readonly messages: readonly InterruptSource[];
+  readonly sent: Uint8Array[] = [];
+  readonly state: S;
+  readonly registers: Record<string, number> = {};
+  private readonly definition: DeviceDefinition<S, O>;
+  private readonly hardware: Hardware;
+  private readonly clock: Clock;
+  private readonly trace: Recorder;
+  private readonly config: ConfigSpace;
+  private readonly blocks: readonly RegisterBlock<Device<S>>[];
+  private readonly timers = new Set<{ alarm: Alarm }>();
+  private readonly holes = new Set<string>();
+  private pending: readonly boolean[] = [];
+  private readonly masked = new Set<number>();
+  private here = true;
+  private targets: readonly DmaTarget[] | undefined;
+
+  constructor(
+    definition: DeviceDefinition<S, O>,
+    placement: Placement,
+    parts: { hardware: Hardware; clock: Clock; trace: Recorder },
+    options: O,
+  ) {
+    const { identity, interrupts } = definition;
+    const ids = [identity.vendor, identity.device].map((id) => id.toString(16).padStart(4, '0')).join(':');
+    this.name = `${definition.name} (${ids})`;
+    this.definition = definition;
+    this.hardware = parts.hardware;
+    this.clock = parts.clock;
+    this.trace = parts.trace;
+    this.ranges = placement.ranges;
+    this.location = placement.location;
+    const sources = placement.vectors.map((vector, index) => source(interrupts.line && index === 0, vector));
+    this.line = interrupts.line ? sources[0] : undefined;
+    this.messages = interrupts.line ? sources.slice(1) : sources;
+    this.config = new ConfigSpace({
+      identity,
+      ranges: this.ranges,
+      line: interrupts.line,
+      messages: interrupts.messages,
+      capability: interrupts.capability ?? 'msi',
+    });
+    this.state = definition.state(options);
+    this.blocks = definition.bars.map(
+      ({ registers }, bar) =>
+        new RegisterBlock(registers, this.registers, this, (offset, access) => this.hole(bar, offset, access)),
+    );
+    definition.bars.forEach((bar, index) => {
+      const { start, size } = this.ranges[index] as PciRange;
+      const range = {
+        start,
+        size,
+        read: (offset: number, bytes: AccessSize) => this.access(() => this.block(index).read(offset, bytes), bytes),
+        write: (offset: number, bytes: AccessSize, value: number) => {
+          if (this.here) this.access(() => this.block(index).write(offset, bytes, value), bytes);
+        },
+      };
+      if (bar.kind === 'memory') this.hardware.addRegisters(range);
+      else this.hardware.addPorts(range);
+    });
+    this.hardware.dma.addMaster(this);
+    definition.started?.(this);
+  }
+
+  get present(): boolean {
+    return this.here;
+  }
+
+  remove(): void {
+    this.here = false;
+    for (const { alarm } of this.timers) this.clock.cancel(alarm);
+    this.timers.clear();
+    if (this.line?.asserted) this.hardware.deassert(this.line);
+  }
+
+  activity(): readonly string[] {
+    return this.here ? this.definition.activity(this) : [];
+  }
+
+  /** Kept until the next access or step of the device: a machine asks at every block it frees. */
+  dmaTargets(): readonly DmaTarget[] {
+    if (!this.here || !this.config.busMaster) return [];
+    this.targets ??= this.definition.dmaTargets?.(this) ?? [];
+    return this.targets;
+  }
+
+  receive(frame: Uint8Array): void {
+    this.targets = undefined;
+    if (this.here) this.definition.receive?.(this, frame);
+  }
+
+  // --- configuration space, and what the bus driver programs in it ---
+
+  readConfig(offset: number, size: 1 | 2 | 4): number {
+    return this.here ? this.config.read(offset, size) : 2 ** (8 * size) - 1;
+  }
+
+  writeConfig(offset: number, size: 1 | 2 | 4, value: number): void {
+    this.targets = undefined;
+    if (this.here) this.config.write(offset, size, value);
+  }
+
+  useMessages(on: boolean): void {
+    if (this.line?.asserted) this.hardware.deassert(this.line);
+    this.config.enableMessages(on);
+    const pending = this.pending;
+    this.pending = [];
+    this.interrupts(...pending);
+  }
+
+  maskMessage(message: number, masked: boolean): boolean {
+    if (this.definition.interrupts.capability !== 'msi-x' || this.messages[message] === undefined) return false;
+    if (masked) this.masked.add(message);
+    else if (this.masked.delete(message) && this.pending[message]) this.hardware.assert(this.messages[message]);
+    return true;
+  }
+
+  // --- what a definition's hooks call ---
+
+  interrupts(...pending: readonly boolean[]): void {
+    const before = this.pending;
+    this.pending = pending;
+    if (!this.here) return;
+    if (this.config.messagesEnabled) {
+      pending.forEach((up, message) => {
+        const sent = this.messages[Math.min(message, this.messages.length - 1)];
+        if (up && !before[message] && sent !== undefined && !this.masked.has(message)) this.hardware.assert(sent);
+      });
+    } else if (this.line !== undefined) {
+      const up = pending.includes(true);
+      if (up && !this.line.asserted) this.hardware.assert(this.line);
+      else if (!up && this.line.asserted) this.hardware.deassert(this.line);
+    }
+  }
+
+  readMemory(physical: number, size: number): Uint8Array {
+    return this.here && this.config.busMaster ? this.hardware.dmaRead(physical, size) : new Uint8Array(size);
+  }
+
+  writeMemory(physical: number, data: Uint8Array): void {
+    if (this.here && this.config.busMaster) this.hardware.dmaWrite(physical, data);
+  }
+
+  peekMemory(physical: number, size: number): Uint8Array | undefined {
+    return this.hardware.peek(physical, size);
+  }
+
+  after(delay: number, happen: () => void): Timer {
+    return this.timer(delay, false, happen);
+  }
+
+  every(period: number, happen: () => void): Timer {
+    return this.timer(period, true, happen);
+  }
+
+  private timer(delay: number, again: boolean, happen: () => void): Timer {
+    const set = () => this.clock.set((this.clock.now + delay) as VirtualTime, ring);
+    const ring = () => {
+      if (again) timer.alarm = set();
+      else this.timers.delete(timer);
+      this.targets = undefined;
+      happen();
+    };
+    const timer = { alarm: set() };
+    this.timers.add(timer);
+    return {
+      stop: () => {
+        this.clock.cancel(timer.alarm);
+        this.timers.delete(timer);
+      },
+    };
+  }
+
+  transmit(frame: Uint8Array): void {
+    this.sent.push(frame);
+  }
+
+  resetRegisters(...names: readonly string[]): void {
+    for (const block of this.blocks) block.reset(names);
+  }
+
+  // --- accesses of the driver ---
+
+  private block(index: number): RegisterBlock<Device<S>> {
+    return this.blocks[index] as RegisterBlock<Device<S>>;
+  }
+
+  /** Nobody answers for a device that is gone: the bus reads as all ones. */
+  private access<T>(perform: () => T, size: AccessSize): T | number {
+    if (!this.here) return size === 8 ? -1 : 2 ** (8 * size) - 1;
+    this.targets = undefined;
+    const result = perform();
+    this.targets = undefined;
+    return result;
+  }
+
+  private hole(bar: number, offset: number, access: 'read' | 'write'): void {
+    const key = `${bar} ${offset} ${access}`;
+    if (this.holes.has(key)) return;
+    this.holes.add(key);
+    const detail = { device: this.name, bar, offset: hex(offset), access };
+    this.trace.emit({ kind: 'fact', what: 'device-register-undefined', detail });
+  }
+}
+
+function source(line: boolean, vector: number): InterruptSource {
+  return { kind: line ? 'line' : 'message', vector, asserted: false, inService: false, connected: undefined };
+}
