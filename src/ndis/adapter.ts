@@ -12,6 +12,8 @@ import type { MiniportDriver } from './driver.ts';
 export interface PendingOperation {
   /** Set by the completing call. */
   status: number | undefined;
+  /** Told once, at the very moment the driver says it is done. */
+  onDone?: (() => void) | undefined;
 }
 
 export class Adapter {
@@ -40,6 +42,8 @@ export class Adapter {
   pause: PendingOperation | undefined;
   restart: PendingOperation | undefined;
   reset: PendingOperation | undefined;
+  /** The driver called NdisMRemoveMiniport: it gives the adapter up. */
+  removalRequested = false;
 
   constructor(parts: {
     handle: Handle;

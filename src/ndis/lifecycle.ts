@@ -3,7 +3,7 @@
  * the adapter through its states. Scenarios (machine/) play these in order. Page: network/miniport-adapter-states-and-operations.
  */
 import { D, functionsOf, HANDLE, ULONG } from '../kernel/record.ts';
-import type { Coroutine } from '../kernel/scheduler.ts';
+import type { Coroutine, Limits } from '../kernel/scheduler.ts';
 import { Hang } from '../kernel/stops.ts';
 import { type Address, at, HIGH_LEVEL, hex, NULL, PASSIVE_LEVEL, SECOND, type VirtualTime } from '../trace/units.ts';
 import type { Adapter, PendingOperation } from './adapter.ts';
@@ -59,6 +59,7 @@ const INSTRUCTION_BUDGET = 200_000_000;
 
 export class Lifecycle {
   private readonly ndis: Ndis;
+  private readonly watches = new Set<Limits>();
 
   constructor(ndis: Ndis) {
     this.ndis = ndis;
@@ -136,7 +137,7 @@ export class Lifecycle {
     } else {
       adapter.move('initialize failed');
       adapter.valid = false;
-      this.ndis.adapterGone(adapter);
+      this.ndis.adapterGone(adapter, 'failed initialize');
     }
     return status;
   }
@@ -192,7 +193,8 @@ export class Lifecycle {
       Header: { Type: ObjectType.DEFAULT, Revision: 1, Size: NDIS_MINIPORT_PAUSE_PARAMETERS.size },
       PauseReason: PAUSE_NDIS_INTERNAL,
     });
-    adapter.pause = { status: undefined };
+    adapter.pause = { status: undefined, onDone: () => this.ndis.dataPath.pauseCompleted(adapter) };
+    this.ndis.dataPath.pauseBegins(adapter);
     yield* this.complete(
       adapter.pause,
       this.invoker.invoke(
@@ -204,7 +206,6 @@ export class Lifecycle {
       'NdisMPauseComplete',
     );
     adapter.pause = undefined;
-    this.ndis.dataPath.pauseCompleted(adapter);
     heap.free(parameters);
     adapter.move('pause complete');
   }
@@ -229,7 +230,7 @@ export class Lifecycle {
       },
     });
     adapter.valid = false;
-    this.ndis.adapterGone(adapter);
+    this.ndis.adapterGone(adapter, 'halt');
   }
 
   /** System shutdown: at PASSIVE_LEVEL, or at HIGH_LEVEL while the system bugchecks. */
@@ -291,7 +292,10 @@ export class Lifecycle {
   /** Runs a routine that may answer NDIS_STATUS_PENDING, and waits for its completion. */
   private *complete(operation: PendingOperation, call: Coroutine<number>, completion: string): Coroutine<number> {
     const returned = yield* this.watched(call);
-    if (returned !== NDIS_STATUS_PENDING) return returned;
+    if (returned !== NDIS_STATUS_PENDING) {
+      done(operation);
+      return returned;
+    }
     const ended = yield {
       kind: 'wait',
       what: completion,
@@ -302,15 +306,29 @@ export class Lifecycle {
     return operation.status ?? NDIS_STATUS_FAILURE;
   }
 
-  /** Lets a routine run within the watchdog's time and an instruction budget. */
+  /** Lets a routine run within the watchdog's time and an instruction budget. Several may be watched at once. */
   *watched<T>(call: Coroutine<T>): Coroutine<T> {
     const { scheduler, clock } = this.ndis.kernel;
-    const before = { ...scheduler.limits };
-    scheduler.limits.time = (clock.now + WATCHDOG) as VirtualTime;
-    scheduler.limits.instructions = scheduler.instructions + INSTRUCTION_BUDGET;
+    if (this.watches.size === 0) this.watches.add({ ...scheduler.limits });
+    const watch = {
+      time: (clock.now + WATCHDOG) as VirtualTime,
+      instructions: scheduler.instructions + INSTRUCTION_BUDGET,
+    };
+    this.watches.add(watch);
+    this.setLimits();
     const result = yield* call;
-    Object.assign(scheduler.limits, before);
+    this.watches.delete(watch);
+    this.setLimits();
     return result;
+  }
+
+  /** The strictest of what is watched holds; the first are the limits of the run itself. */
+  private setLimits(): void {
+    const all = [...this.watches];
+    const { limits } = this.ndis.kernel.scheduler;
+    limits.time = Math.min(...all.map(({ time }) => time)) as VirtualTime;
+    limits.instructions = Math.min(...all.map(({ instructions }) => instructions));
+    if (all.length === 1) this.watches.clear();
   }
 }
 
@@ -324,8 +342,14 @@ function finish(ndis: Ndis, operation: PendingOperation | undefined, what: strin
     ndis.kernel.trace.emit({ kind: 'fact', what, detail: {}, stack: ndis.kernel.stack() });
   } else {
     operation.status = status;
+    done(operation);
   }
   return undefined;
+}
+
+function done(operation: PendingOperation): void {
+  operation.onDone?.();
+  operation.onDone = undefined;
 }
 
 export const lifecycleFunctions = {

@@ -13,11 +13,19 @@ import type { MiniportDriver } from './driver.ts';
 import { ndisFunctions } from './functions.ts';
 import { GenericObjects } from './generic-objects.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { NetBufferData } from './net-buffer-data.ts';
+import { DataStart } from './net-buffer-data-start.ts';
+import { NetBufferLists } from './net-buffer-lists.ts';
+import { NetBufferPools } from './net-buffer-pools.ts';
+import { NetBuffers } from './net-buffers.ts';
 import type { Header } from './object-header.ts';
 import { Oids } from './oids.ts';
 import { setOptionalHandlers } from './optional-handlers.ts';
 import { Ports } from './ports.ts';
+import { Receives } from './receives.ts';
+import { Resets } from './reset.ts';
 import { RwLocks } from './rw-locks.ts';
+import { Sends } from './sends.ts';
 import { NdisTimers } from './timers.ts';
 import { NdisWorkItems } from './work-items.ts';
 
@@ -28,6 +36,14 @@ export class Ndis {
   readonly lifecycle: Lifecycle;
   readonly oids: Oids;
   readonly dataPath: DataPath;
+  readonly sends: Sends;
+  readonly receives: Receives;
+  readonly netBufferPools: NetBufferPools;
+  readonly netBufferLists: NetBufferLists;
+  readonly netBuffers: NetBuffers;
+  readonly netBufferData: NetBufferData;
+  readonly dataStart: DataStart;
+  readonly resets: Resets;
   readonly ports: Ports;
   readonly devices: NdisDevices;
   readonly genericObjects: GenericObjects;
@@ -42,6 +58,14 @@ export class Ndis {
     this.lifecycle = new Lifecycle(this);
     this.oids = new Oids(this);
     this.dataPath = new DataPath(this);
+    this.sends = new Sends(this);
+    this.receives = new Receives(this);
+    this.netBufferPools = new NetBufferPools(this);
+    this.netBufferLists = new NetBufferLists(this);
+    this.netBuffers = new NetBuffers(this);
+    this.netBufferData = new NetBufferData(kernel);
+    this.dataStart = new DataStart(this);
+    this.resets = new Resets(this);
     this.ports = new Ports(this);
     this.devices = new NdisDevices(this);
     this.genericObjects = new GenericObjects(this);
@@ -79,7 +103,8 @@ export class Ndis {
   }
 
   /** MiniportHaltEx returned, or MiniportInitializeEx failed: NDIS takes back what is its own. */
-  adapterGone(adapter: Adapter): void {
+  adapterGone(adapter: Adapter, after: 'halt' | 'failed initialize'): void {
+    this.dataPath.adapterGone(adapter, after);
     this.ports.adapterGone(adapter);
   }
 }
