@@ -1,4 +1,5 @@
 /** Every kernel and HAL function we have, by name. A family joins by one line. */
+
 import { cStringFunctions } from './c-strings.ts';
 import { contiguousMemoryFunctions } from './contiguous-memory.ts';
 import { dpcFunctions } from './dpcs.ts';
@@ -6,22 +7,37 @@ import { ioMappingFunctions } from './io-mappings.ts';
 import { ioWorkItemFunctions } from './io-work-items.ts';
 import { mdlFunctions } from './mdl.ts';
 import { memoryFunctions } from './memory-routines.ts';
+import { objectManagerFunctions } from './object-manager.ts';
+import { objectFunctions } from './objects.ts';
 import { poolFunctions } from './pool.ts';
 import { printingFunctions } from './printing.ts';
 import { probeFunctions } from './probes.ts';
+import { processorFunctions } from './processor-information.ts';
+import { registryFunctions } from './registry-functions.ts';
+import { registryQueryFunctions } from './registry-query.ts';
 import { sehFunctions } from './seh.ts';
 import { spinLockFunctions } from './spin-locks.ts';
 import { stringFunctions } from './strings.ts';
+import { systemFunctions } from './system.ts';
+import { threadFunctions } from './thread-functions.ts';
+import { timeFunctions } from './time.ts';
 import { timerFunctions } from './timers.ts';
 import { waitFunctions } from './waits.ts';
 
 export const kernelFunctions = {
+  ...registryQueryFunctions,
+  ...registryFunctions,
+  ...systemFunctions,
+  ...processorFunctions,
+  ...timeFunctions,
   ...ioWorkItemFunctions,
   ...ioMappingFunctions,
   ...mdlFunctions,
   ...cStringFunctions,
   ...contiguousMemoryFunctions,
   ...dpcFunctions,
+  ...objectFunctions,
+  ...objectManagerFunctions,
   ...poolFunctions,
   ...memoryFunctions,
   ...printingFunctions,
@@ -29,6 +45,7 @@ export const kernelFunctions = {
   ...sehFunctions,
   ...spinLockFunctions,
   ...stringFunctions,
+  ...threadFunctions,
   ...timerFunctions,
   ...waitFunctions,
 };

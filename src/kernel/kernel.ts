@@ -22,9 +22,12 @@ import { IoWorkItems, WorkItems } from './io-work-items.ts';
 import { LiveObjects } from './live-objects.ts';
 import { Mdls } from './mdl.ts';
 import { type CodeRanges, Modules } from './modules.ts';
+import { ObjectManager } from './object-manager.ts';
+import { Handles } from './objects.ts';
 import { Pool } from './pool.ts';
 import { provideAddressLimits } from './probes.ts';
 import { ProcessorBlocks } from './processors.ts';
+import { Registry } from './registry.ts';
 import { Resources } from './resources.ts';
 import { Scheduler, type Strategy } from './scheduler.ts';
 import { SharedUserData } from './shared-user-data.ts';
@@ -57,11 +60,14 @@ export class Kernel {
   readonly hardware: Hardware;
   readonly live: LiveObjects;
   readonly pool: Pool;
+  readonly handles = new Handles();
+  readonly objects: ObjectManager;
   readonly threads: Threads;
   readonly mdls: Mdls;
   readonly workItems: WorkItems;
   readonly ioWorkItems: IoWorkItems;
   readonly randomness: Randomness;
+  readonly registry: Registry;
   readonly spinLocks: SpinLocks;
   readonly dispatcher: Dispatcher;
   readonly dpcs: Dpcs;
@@ -81,6 +87,7 @@ export class Kernel {
     this.code = new HostCode(memory);
     this.resources = new Resources(this.trace);
     this.hardware = new Hardware(this);
+    this.registry = new Registry();
     this.hardware.addSystemPage(new SharedUserData(this.clock));
     this.randomness = new Randomness();
     this.workItems = new WorkItems(this);
@@ -88,7 +95,13 @@ export class Kernel {
     this.mdls = new Mdls(this);
     this.live = new LiveObjects(this);
     this.pool = new Pool({ memory, heap: this.heap, stack: () => this.stack() });
-    this.threads = new Threads(this);
+    this.objects = new ObjectManager(this);
+    this.threads = new Threads({
+      ...this.parts(),
+      objects: this.objects,
+      dispatcher: () => this.dispatcher,
+      invoker: () => this.invoker,
+    });
     this.spinLocks = new SpinLocks(memory, this.scheduler, this.trace);
     this.dispatcher = new Dispatcher({ ...this.parts(), clock: this.clock, thread: () => this.threads.current() });
     this.dpcs = new Dpcs(this.scheduler);

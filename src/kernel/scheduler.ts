@@ -37,6 +37,8 @@ export class Context {
   /** IRQL it has while it does not run. */
   irql: Irql;
   processor: number | undefined;
+  /** Processors a thread may run on, one bit each; undefined: all. */
+  affinity: number | undefined;
   /** IRQL of the processor before this context was put on top of it. */
   interrupted: Irql = PASSIVE_LEVEL;
   wait: Extract<Step, { kind: 'wait' }> | undefined;
@@ -196,13 +198,15 @@ export class Scheduler {
 
   private runnable(): Context[] {
     const options: Context[] = [];
-    let idle = 0;
+    const idle: Processor[] = [];
     for (const processor of this.processors) {
       const top = processor.contexts.at(-1);
-      if (top === undefined) idle++;
+      if (top === undefined) idle.push(processor);
       else if (this.canStep(top)) options.push(top);
     }
-    if (idle > 0) for (const thread of this.off) if (this.canStep(thread)) options.push(thread);
+    for (const thread of this.off) {
+      if (idle.some((processor) => mayRunOn(thread, processor)) && this.canStep(thread)) options.push(thread);
+    }
     return options;
   }
 
@@ -228,12 +232,23 @@ export class Scheduler {
     if (value.kind === 'wait' && !value.ready()) {
       context.wait = value;
       if (!value.spins && context.kind === 'thread') this.takeOff(context);
-    }
+    } else if (context.kind === 'thread' && this.mustMakeRoom(context, value)) this.takeOff(context);
     return value;
   }
 
+  /** Below DISPATCH_LEVEL a thread leaves a processor it may not be on, and at the end of its quantum, if others want it. */
+  private mustMakeRoom(thread: Context, step: Step): boolean {
+    const processor = this.processors[thread.processor as number] as Processor;
+    if (processor.irql >= DISPATCH_LEVEL) return false;
+    if (!mayRunOn(thread, processor)) return true;
+    if (step.kind !== 'point' || !step.spinning) return false;
+    return this.off.some((other) => mayRunOn(other, processor) && this.canStep(other));
+  }
+
   private place(thread: Context): void {
-    const processor = this.processors.find((candidate) => candidate.contexts.length === 0) as Processor;
+    const processor = this.processors.find(
+      (candidate) => candidate.contexts.length === 0 && mayRunOn(thread, candidate),
+    ) as Processor;
     this.off.splice(this.off.indexOf(thread), 1);
     thread.processor = processor.number;
     processor.contexts.push(thread);
@@ -285,6 +300,10 @@ export class Scheduler {
   alive(): Context[] {
     return [...this.processors.flatMap((processor) => processor.contexts), ...this.off];
   }
+}
+
+function mayRunOn(thread: Context, processor: Processor): boolean {
+  return thread.affinity === undefined || (thread.affinity & (1 << processor.number)) !== 0;
 }
 
 function describeWait(context: Context): string {
