@@ -4,6 +4,7 @@ import type { View } from '../kernel/layout.ts';
 import { pointer } from '../kernel/layout.ts';
 import { failsWith, functionsOf, HANDLE, IN, OUT, P, POINTER } from '../kernel/record.ts';
 import type { Coroutine } from '../kernel/scheduler.ts';
+import { UNICODE_STRING, unicodeText } from '../kernel/strings.ts';
 import { type Address, type Handle, NULL } from '../trace/units.ts';
 import { MiniportSetOptions } from './callbacks.ts';
 import { CHARACTERISTICS_SIZES, NDIS_MINIPORT_DRIVER_CHARACTERISTICS } from './driver-structures.ts';
@@ -54,6 +55,8 @@ export class MiniportDriver {
   /** NdisMiniportDriverHandle. */
   readonly handle: Handle;
   readonly driverObject: Address;
+  /** The service's key, as DriverEntry was given it. */
+  readonly registryPath: string;
   /** MiniportDriverContext. */
   readonly context: Handle;
   readonly minorVersion: number;
@@ -64,6 +67,7 @@ export class MiniportDriver {
   constructor(parts: Omit<MiniportDriver, 'optional'>) {
     this.handle = parts.handle;
     this.driverObject = parts.driverObject;
+    this.registryPath = parts.registryPath;
     this.context = parts.context;
     this.minorVersion = parts.minorVersion;
     this.handlers = parts.handlers;
@@ -128,9 +132,12 @@ export const driverFunctions = {
       const characteristics = args.MiniportDriverCharacteristics;
       const status = judge(characteristics);
       if (status !== NDIS_STATUS_SUCCESS) return status;
+      const { memory } = ndis.kernel;
       const driver = new MiniportDriver({
         handle: ndis.newHandle('NDIS miniport driver handle'),
         driverObject: args.DriverObject,
+        registryPath:
+          args.RegistryPath === NULL ? '' : unicodeText(memory, UNICODE_STRING.at(memory, args.RegistryPath)),
         context: args.MiniportDriverContext,
         minorVersion: characteristics.MinorNdisVersion,
         handlers: copyHandlers(characteristics),

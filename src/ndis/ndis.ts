@@ -7,12 +7,20 @@ import type { PciDevice } from '../kernel/pci.ts';
 import type { Handle } from '../trace/units.ts';
 import { Shadow } from '../x64/memory.ts';
 import { Adapter } from './adapter.ts';
+import { Configuration } from './configuration.ts';
+import type { ConfigurationStore } from './configuration-store.ts';
 import { DataPath } from './data-path.ts';
 import { NdisDevices } from './device-objects.ts';
 import type { MiniportDriver } from './driver.ts';
+import { Files } from './files.ts';
 import { ndisFunctions } from './functions.ts';
 import { GenericObjects } from './generic-objects.ts';
+import { IdleNotifications } from './idle-notifications.ts';
+import { Interfaces } from './interfaces.ts';
+import { Interrupts } from './interrupts.ts';
+import { IoPorts } from './io-ports.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { Logs } from './logs.ts';
 import { NetBufferData } from './net-buffer-data.ts';
 import { DataStart } from './net-buffer-data-start.ts';
 import { NetBufferLists } from './net-buffer-lists.ts';
@@ -25,7 +33,9 @@ import { Ports } from './ports.ts';
 import { Receives } from './receives.ts';
 import { Resets } from './reset.ts';
 import { RwLocks } from './rw-locks.ts';
+import { ScatterGatherDma } from './scatter-gather-dma.ts';
 import { Sends } from './sends.ts';
+import { SharedMemory } from './shared-memory.ts';
 import { NdisTimers } from './timers.ts';
 import { NdisWorkItems } from './work-items.ts';
 
@@ -45,6 +55,15 @@ export class Ndis {
   readonly dataStart: DataStart;
   readonly resets: Resets;
   readonly ports: Ports;
+  readonly interrupts: Interrupts;
+  readonly ioPorts: IoPorts;
+  readonly dma: ScatterGatherDma;
+  readonly sharedMemory: SharedMemory;
+  readonly logs: Logs;
+  readonly interfaces: Interfaces;
+  readonly idleNotifications: IdleNotifications;
+  readonly files: Files;
+  readonly configuration: Configuration;
   readonly devices: NdisDevices;
   readonly genericObjects: GenericObjects;
   readonly rwLocks: RwLocks;
@@ -52,6 +71,10 @@ export class Ndis {
   readonly timers: NdisTimers;
   /** Every cancel of a queued one-shot timer comes too late: it expires on another processor just then. */
   timerRace = false;
+  /** Partial cancel ids given out. */
+  cancelIds = 0;
+  /** Where configuration values come from. */
+  configurationStore: ConfigurationStore = { open: () => undefined };
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -67,6 +90,15 @@ export class Ndis {
     this.dataStart = new DataStart(this);
     this.resets = new Resets(this);
     this.ports = new Ports(this);
+    this.interrupts = new Interrupts(this);
+    this.ioPorts = new IoPorts(this);
+    this.dma = new ScatterGatherDma(this);
+    this.sharedMemory = new SharedMemory(this);
+    this.logs = new Logs(this);
+    this.interfaces = new Interfaces(this);
+    this.idleNotifications = new IdleNotifications(this);
+    this.files = new Files(this);
+    this.configuration = new Configuration(this);
     this.devices = new NdisDevices(this);
     this.genericObjects = new GenericObjects(this);
     this.rwLocks = new RwLocks(this);
@@ -105,6 +137,9 @@ export class Ndis {
   /** MiniportHaltEx returned, or MiniportInitializeEx failed: NDIS takes back what is its own. */
   adapterGone(adapter: Adapter, after: 'halt' | 'failed initialize'): void {
     this.dataPath.adapterGone(adapter, after);
+    this.interrupts.adapterGone(adapter);
+    this.sharedMemory.adapterGone(adapter);
+    this.dma.adapterGone(adapter);
     this.ports.adapterGone(adapter);
   }
 }

@@ -1,6 +1,6 @@
 /** NDIS without guest code, with one driver and one adapter whose MiniportInitializeEx has succeeded: what family tests run on. */
 import { kernelFunctions } from '../kernel/functions.ts';
-import type { KernelOptions } from '../kernel/kernel.ts';
+import type { Kernel, KernelOptions } from '../kernel/kernel.ts';
 import { type Native, nativeFace } from '../kernel/native.ts';
 import type { PciDevice } from '../kernel/pci.ts';
 import { type TestKernel, testKernel } from '../kernel/testing.ts';
@@ -25,7 +25,7 @@ export interface TestNdis extends Omit<TestKernel, 'wdk'> {
 }
 
 export interface TestNdisOptions extends Partial<KernelOptions> {
-  readonly device?: PciDevice;
+  readonly device?: (kernel: Kernel) => PciDevice;
   readonly handlers?: MiniportDriver['handlers'];
 }
 
@@ -35,12 +35,17 @@ export function testNdis({ device, handlers, ...options }: TestNdisOptions = {})
   const driver = new MiniportDriver({
     handle: ndis.newHandle('NDIS miniport driver handle'),
     driverObject: kernel.heap.allocate(0x150, 'DRIVER_OBJECT', { fill: 0 }),
+    registryPath: '\\Registry\\Machine\\System\\CurrentControlSet\\Services\\test',
     context: NULL,
     minorVersion: 50,
     handlers: handlers ?? {},
   });
   ndis.drivers.push(driver);
-  const adapter = ndis.addAdapter(driver, device, '\\Registry\\Machine\\System\\CurrentControlSet\\Test\\0000');
+  const adapter = ndis.addAdapter(
+    driver,
+    device?.(kernel),
+    '\\Registry\\Machine\\System\\CurrentControlSet\\Test\\0000',
+  );
   adapter.move('MiniportInitializeEx');
   adapter.valid = true;
   adapter.registrationAttributes = true;
