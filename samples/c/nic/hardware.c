@@ -7,7 +7,7 @@
 /* Any IRQL. */
 BOOLEAN NicHardwareReady(PNIC_ADAPTER Adapter)
 {
-    return (BOOLEAN)(!Adapter->Removed && !Adapter->HardwareOff);
+    return (BOOLEAN)(Adapter->Registers != NULL && !Adapter->Removed && !Adapter->HardwareOff);
 }
 
 /* Any IRQL. */

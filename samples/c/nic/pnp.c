@@ -32,8 +32,8 @@ static NDIS_STATUS NicPowerUp(PNIC_ADAPTER Adapter)
     NicAbortRing(Adapter, NDIS_STATUS_SEND_ABORTED); /* empty since the pause; this sets it back to descriptor 0 */
     NicProgramHardware(Adapter);
     NicStartWork(Adapter);
-    NicEnableInterrupts(Adapter);
     NicStartTimers(Adapter);
+    NicEnableInterrupts(Adapter);
     return NDIS_STATUS_SUCCESS;
 }
 
