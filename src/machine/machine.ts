@@ -1,4 +1,5 @@
 /** Puts the parts together from one plain configuration, plays one scenario, and gives its trace. */
+import type { DeviceFactory } from '../devices/registry.ts';
 import type { FaultPlan } from '../kernel/calls.ts';
 import { Kernel } from '../kernel/kernel.ts';
 import type { PciDevice } from '../kernel/pci.ts';
@@ -12,11 +13,9 @@ import { type DriverFile, loadDriver } from './driver-file.ts';
 import { play } from './flows.ts';
 import type { Scenario } from './scenario.ts';
 
-/** Makes the device of one run; undefined for a miniport without hardware. */
-export type DeviceFactory = (kernel: Kernel) => PciDevice;
-
 export interface MachineConfig {
   readonly driver: DriverFile;
+  /** Left out for a miniport without hardware. */
   readonly device?: DeviceFactory;
   /** Virtual processors; two by default, so that what runs beside the driver can. */
   readonly processors?: number;

@@ -1,0 +1,64 @@
+/** From the command line's options to a machine: which device the driver finds, which settings its registry key holds. */
+import { existsSync } from 'node:fs';
+import type { DeviceDefinition } from '../devices/define-device.ts';
+import { plug } from '../devices/pci-bus.ts';
+import { bundledDevices, type DeviceFactory } from '../devices/registry.ts';
+import { type Inf, readInf } from '../image/inf.ts';
+import type { DriverFile } from '../machine/driver-file.ts';
+import type { MachineConfig } from '../machine/machine.ts';
+import { InputError } from './errors.ts';
+import { importDefault, readBytes } from './load.ts';
+import { suggestion } from './suggest.ts';
+
+export interface MachineOptions {
+  readonly device?: string;
+  readonly inf?: string;
+}
+
+/** Imports that only a driver of real hardware has. */
+const HARDWARE_IMPORTS = ['NdisMRegisterInterruptEx', 'NdisMMapIoSpace', 'NdisMRegisterIoPortRange', 'NdisMRegisterScatterGatherDma'];
+
+export async function machineFor(driver: DriverFile, path: string, options: MachineOptions): Promise<MachineConfig> {
+  const inf = infFor(path, options.inf);
+  const device = await deviceFor(driver, options.device);
+  return {
+    driver,
+    ...(device === undefined ? {} : { device }),
+    ...(inf === undefined ? {} : { adapterValues: inf.values }),
+  };
+}
+
+/** The INF named, or the one beside the driver. */
+function infFor(path: string, named: string | undefined): Inf | undefined {
+  if (named !== undefined) return readInf(readBytes(named));
+  const beside = path.replace(/\.\w+$/, '.inf');
+  return existsSync(beside) ? readInf(readBytes(beside)) : undefined;
+}
+
+/** The device named; else, for a driver of hardware, haltex' sample NIC. */
+async function deviceFor(driver: DriverFile, named: string | undefined): Promise<DeviceFactory | undefined> {
+  if (named === 'none') return undefined;
+  if (named !== undefined && /\.[cm]?[jt]s$/.test(named)) {
+    const definition = await importDefault(named);
+    if (!isDeviceDefinition(definition)) {
+      throw new InputError(`${named}: its default export is not a device; write «export default defineDevice({ … })».`);
+    }
+    return (kernel) => plug(kernel, definition, {});
+  }
+  if (named !== undefined) {
+    const device = bundledDevices[named];
+    if (device === undefined) {
+      throw new InputError(`there is no bundled device «${named}»${suggestion(named, [...Object.keys(bundledDevices), 'none'])}.`);
+    }
+    return device;
+  }
+  const hardware =
+    driver.kind === 'typescript' ||
+    driver.image.imports.some(({ symbols }) => symbols.some(({ name }) => HARDWARE_IMPORTS.includes(name ?? '')));
+  return hardware ? bundledDevices['sample-nic'] : undefined;
+}
+
+function isDeviceDefinition(value: unknown): value is DeviceDefinition<unknown, object> {
+  const given = value as Partial<DeviceDefinition> | null;
+  return typeof given === 'object' && given !== null && Array.isArray(given.bars) && typeof given.activity === 'function';
+}
