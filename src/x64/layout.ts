@@ -1,35 +1,37 @@
 /**
  * Where things lie in the engine's page of the memory, behind guest bytes and shadow. Offsets are from the page's start,
- * `2 * memory.size`. The first bytes stay zero: the shadow load of an access that begins in the last guest bytes reaches into
- * them, and 0 is `Unmapped`.
+ * `2 * memory.size`. The first bytes stay zero: the shadow load of an access at or a little beyond the end of guest memory
+ * reaches into them, and 0 is `Unmapped`.
  */
 export const Layout = {
+  /** How many bytes at the start stay zero. */
+  guard: 0x1000,
   /** RAX .. R15, 8 bytes each. */
-  gpr: 0x40,
+  gpr: 0x1040,
   /** XMM0 .. XMM15, 16 bytes each. */
-  xmm: 0x100,
+  xmm: 0x1100,
   /** Where control is, or goes next. i64 */
-  rip: 0x200,
+  rip: 0x1200,
   /** Base of GS-relative operands. i64 */
-  gsBase: 0x208,
+  gsBase: 0x1208,
   /** The lazy flags: operands (three i64) and kind (i32), see flags.ts. */
-  flagX: 0x210,
-  flagY: 0x218,
-  flagZ: 0x220,
-  flagKind: 0x228,
+  flagX: 0x1210,
+  flagY: 0x1218,
+  flagZ: 0x1220,
+  flagKind: 0x1228,
   /** DF and IF, at their places in RFLAGS. i32 */
-  systemFlags: 0x22c,
-  mxcsr: 0x230,
+  systemFlags: 0x122c,
+  mxcsr: 0x1230,
   /** Instructions left in this slice; below zero ends it. i32 */
-  fuel: 0x234,
+  fuel: 0x1234,
   /** Negative when someone asked to stop. i32 */
-  stop: 0x238,
+  stop: 0x1238,
   /** Why the last region came back: 0 = it went to `rip`, else 1 + the number of the site in `region`. i32 */
-  site: 0x23c,
+  site: 0x123c,
   /** The region that left through a site. i32 */
-  region: 0x240,
+  region: 0x1240,
   /** Non-zero after a slow access that was refused. i32 */
-  trap: 0x244,
+  trap: 0x1244,
   /** The lookup cache, direct-mapped: tag (rip, i64), table index (i32), entry number (i32). */
   lookup: 0x10000,
 } as const;

@@ -9,6 +9,7 @@ import type { Instruction } from './decode.ts';
 import { encodeModule, regionType, Type } from './emit.ts';
 import { type FlagState, packedState, stateCode } from './flags.ts';
 import { Layout } from './layout.ts';
+import { commonFacts, type Facts } from './lift/checked.ts';
 import { Frame, type MemoryLayout, type Site } from './lift/frame.ts';
 import { Lift, normalise, noteState, type Way } from './lift/lift.ts';
 import { flagLiveness, type Liveness } from './liveness.ts';
@@ -57,6 +58,8 @@ class Translation {
   private readonly liveness: Liveness;
   private readonly graph: Graph;
   private readonly lifted: Lifted[] = [];
+  /** Block ids, by block. */
+  private readonly predecessors: readonly number[][];
   /** Enclosing labels while nesting, innermost last; undefined for an `if`. */
   private readonly open: { label: number | undefined; loop: boolean }[] = [];
 
@@ -64,6 +67,10 @@ class Translation {
     this.cfg = cfg;
     this.options = options;
     this.frame = new Frame(options.memory);
+    this.predecessors = cfg.blocks.map(() => []);
+    for (const { id, edges } of cfg.blocks) {
+      for (const edge of edges) if ('block' in edge) this.predecessors[edge.block]!.push(id);
+    }
     this.liveness = flagLiveness(cfg, options.exactFlags);
     this.graph = makeReducible(
       cfg.blocks.map((b) => b.edges.flatMap((e) => ('block' in e ? [e.block] : []))),
@@ -118,19 +125,25 @@ class Translation {
     if (!this.liveness.entry[block.id]) return undefined;
     if (this.cfg.entries.includes(block.id)) return packedState;
     let agreed: FlagState | undefined;
-    for (const from of this.cfg.blocks) {
-      if (!from.edges.some((e) => 'block' in e && e.block === block.id)) continue;
-      const state = this.lifted[from.id]?.exit;
+    for (const from of this.predecessors[block.id]!) {
+      const state = this.lifted[from]?.exit;
       if (!state || (agreed && stateCode(agreed) !== stateCode(state))) return packedState;
       agreed = state;
     }
     return agreed ?? packedState;
   }
 
+  /** What memory checks before a block have proved: nothing at entries and heads of loops. */
+  private entryFacts(block: Block): Facts {
+    if (this.cfg.entries.includes(block.id)) return new Map();
+    const ways = this.predecessors[block.id]!.map((id) => this.lifted[id]?.lift.knownFacts() ?? new Map());
+    return commonFacts(ways);
+  }
+
   private liftBlock(block: Block): void {
     const { frame } = this;
     const entry = this.entryState(block);
-    const lift = new Lift(frame, entry, this.options);
+    const lift = new Lift(frame, entry, this.entryFacts(block), this.options);
     const live = this.liveness.before[block.id]!;
     lift.inlinedReturn = block.context?.returnTo;
     const count = block.steps.length;

@@ -242,6 +242,14 @@ export function simd(code: number, type: Type, operands: readonly Value[], ...im
   return { type, parts: [...operands, ...bytes, ...immediates] };
 }
 
+export const v128 = {
+  load: (address: Value, offset = 0): Value => {
+    const immediate: number[] = [0];
+    unsigned(immediate, offset);
+    return simd(0, Type.v128, [address], ...immediate);
+  },
+};
+
 /** Calls function `index`. */
 export function call(index: number, type: Type, ...operands: Value[]): Value {
   const bytes = [0x10];

@@ -22,7 +22,7 @@ export const atomics: readonly InstructionRecord[] = [
       const o = l.ops(size);
       const added = l.keep(l.read(from));
       if (to.kind === 'memory') {
-        const place = l.place(l.address(to), size, 'write');
+        const place = l.operandPlace(to, size, 'write');
         const old = l.load(place);
         l.store(place, zeroExtend(o.add(old, added), size));
         l.setFlags(FlagKind.add, size, old, added);
@@ -50,7 +50,7 @@ export const atomics: readonly InstructionRecord[] = [
         l.setGpr(RAX, select(same, before, l.gpr(RAX)));
       };
       if (to.kind === 'memory') {
-        const place = l.place(l.address(to), size, 'write');
+        const place = l.operandPlace(to, size, 'write');
         const old = l.load(place);
         const same = l.keep(o.eq(expected, old));
         // memory is written in both cases, as the processor does
@@ -79,7 +79,7 @@ export const atomics: readonly InstructionRecord[] = [
         i64.or(i64.shl(l.gpr(high), i64.const(32n)), i64.and(l.gpr(low), i64.const(0xffffffffn)));
       const [to] = i.operands;
       if (to?.kind !== 'memory') throw new Error('x64-operand: cmpxchg8b');
-      const place = l.place(l.address(to), 8, 'write');
+      const place = l.operandPlace(to, 8, 'write');
       const old = l.load(place);
       const same = l.keep(i64.eq(pair(RDX, RAX), old));
       l.store(place, select(same, pair(RCX, RBX), old));
@@ -94,9 +94,7 @@ export const atomics: readonly InstructionRecord[] = [
     lift(l, i) {
       const [to] = i.operands;
       if (to?.kind !== 'memory') throw new Error('x64-operand: cmpxchg16b');
-      const address = l.keep(l.address(to));
-      l.requireAligned(address, 16);
-      const place = l.place(address, 16, 'write');
+      const place = l.operandPlace(to, 16, 'write', 16);
       const old = l.load128(place);
       const low = l.keep(simd(29, Type.i64, [old], 0));
       const high = l.keep(simd(29, Type.i64, [old], 1));

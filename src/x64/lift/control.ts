@@ -99,10 +99,10 @@ export const control: readonly InstructionRecord[] = [
     names: ['ret'],
     control: 'return',
     lift(l, i) {
-      const to = l.load(l.place(l.gpr(RSP), 8, 'read'));
+      const to = l.top();
       const [extra] = i.operands;
       const bytes = 8n + (extra?.kind === 'immediate' ? extra.value & 0xffffn : 0n);
-      l.setGpr(RSP, i64.add(l.gpr(RSP), i64.const(bytes)));
+      l.bumpGpr(RSP, bytes);
       l.ending = l.inlinedReturn
         ? {
             condition: i64.eq(to, i64.const(BigInt.asIntN(64, toBits(l.inlinedReturn)))),

@@ -2,12 +2,12 @@
  * The frame of a region function: which guest registers live in which local, and the places control can leave from.
  */
 import type { Address } from '../../trace/units.ts';
-import { Body, Locals, StoreOp, zero } from '../body.ts';
+import { type Body, Locals, StoreOp, zero } from '../body.ts';
 import type { Instruction } from '../decode.ts';
 import { Type } from '../emit.ts';
 import type { FlagLocals, FlagState } from '../flags.ts';
 import { Layout } from '../layout.ts';
-import { i32, i64, local, simd, type Value } from '../values.ts';
+import { i32, i64, local, type Value, v128 } from '../values.ts';
 
 /** Why a region is left at an instruction, for the engine to deal with. */
 export type SiteKind =
@@ -56,6 +56,7 @@ export class Frame {
   private readonly flagIndex: readonly [number, number, number];
   private readonly gpr: (number | undefined)[] = [];
   private readonly xmm: (number | undefined)[] = [];
+  private readonly facts: (number | undefined)[] = [];
   private readonly gprWritten: boolean[] = [];
   private readonly xmmWritten: boolean[] = [];
 
@@ -81,6 +82,10 @@ export class Frame {
     this.xmmWritten[n] = true;
     return (this.xmm[n] ??= this.locals.declare(Type.v128));
   }
+  /** The offset that checks of a base register have proved: see checked.ts. */
+  factLocal(register: number): number {
+    return (this.facts[register] ??= this.locals.declare(Type.i32));
+  }
   flagLocal(which: 0 | 1 | 2): number {
     return this.flagIndex[which];
   }
@@ -102,7 +107,7 @@ export class Frame {
       if (index !== undefined) body.set(index, i64.load(zero, this.cell(Layout.gpr + 8 * n)));
     });
     this.xmm.forEach((index, n) => {
-      if (index !== undefined) body.set(index, loadV128(this.cell(Layout.xmm + 16 * n)));
+      if (index !== undefined) body.set(index, v128.load(zero, this.cell(Layout.xmm + 16 * n)));
     });
   }
 
@@ -125,16 +130,3 @@ export class Frame {
     body.store(StoreOp.i32, zero, local(Type.i32, this.site), this.cell(Layout.site));
   }
 }
-
-function loadV128(offset: number): Value {
-  const immediate: number[] = [0];
-  let rest = offset;
-  while (rest >= 0x80) {
-    immediate.push((rest & 0x7f) | 0x80);
-    rest = Math.floor(rest / 128);
-  }
-  immediate.push(rest);
-  return simd(0, Type.v128, [zero], ...immediate);
-}
-
-export { Body };

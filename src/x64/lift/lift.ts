@@ -5,16 +5,18 @@
  * flags, then registers. Until the first of these an exit leaves the machine as the instruction found it.
  */
 import { type Address, toBits } from '../../trace/units.ts';
-import { Body, StoreOp, zero } from '../body.ts';
-import type { Instruction, MemoryOperand, Operand, Size } from '../decode.ts';
+import type { Body } from '../body.ts';
+import type { Instruction, Operand, Size } from '../decode.ts';
 import { Type } from '../emit.ts';
 import {
   conditionValue, FlagKind, type FlagState, flagValue, packedState, packFlags, stateCode, zeroExtend,
 } from '../flags.ts'; // biome-ignore format: one line of names
-import { Layout, Rflags } from '../layout.ts';
-import { BASE } from '../memory.ts';
-import { call, type Integer, i32, i64, int32, int64, type Load, local, select, simd, type Value } from '../values.ts';
+import { Rflags } from '../layout.ts';
+import { type Integer, i32, i64, int32, int64, select, type Value } from '../values.ts';
+import { CheckedMemory, type Facts } from './checked.ts';
 import type { Frame, SiteKind } from './frame.ts';
+
+const RSP = 4;
 
 /** Where a block's control goes: to a block of the region by the CFG's edge number, or out of it. */
 export type Way = { readonly kind: 'edge'; readonly edge: number } | { readonly kind: 'exit'; readonly rip: Value };
@@ -26,28 +28,12 @@ export interface Ending {
   readonly otherwise?: Way;
 }
 
-/** A checked place in memory. */
-export interface Place {
-  readonly address: Value;
-  /** Offset in the WebAssembly memory. */
-  readonly offset: Value;
-  readonly size: number;
-  /** In code with slow paths: whether the plain access may be made. */
-  readonly plain: Value | undefined;
-}
-
-/** Function indices of the slow path's imports. */
-export const SLOW_LOAD = 0;
-export const SLOW_STORE = 1;
-
 export interface LiftOptions {
   /** Whether accesses of this operand get a slow path in place, instead of leaving the region. */
   readonly slow: (instruction: Instruction) => boolean;
 }
 
-export class Lift {
-  readonly frame: Frame;
-  readonly body: Body;
+export class Lift extends CheckedMemory {
   /** Flags that may be read after the current instruction. */
   live = 0;
   /** Flags that may be read by it or later: what an exit before it must keep. */
@@ -60,12 +46,10 @@ export class Lift {
   /** Instructions of the block from the current one on. */
   remaining = 0;
   private instruction!: Instruction;
-  private slow = false;
   private readonly options: LiftOptions;
 
-  constructor(frame: Frame, state: FlagState | undefined, options: LiftOptions) {
-    this.frame = frame;
-    this.body = new Body(frame.locals);
+  constructor(frame: Frame, state: FlagState | undefined, facts: Facts, options: LiftOptions) {
+    super(frame, facts);
     this.state = state;
     this.options = options;
   }
@@ -77,25 +61,14 @@ export class Lift {
     this.remaining = remaining;
     this.slow = this.options.slow(instruction);
     if (liveBefore === 0) this.state = undefined;
+    this.expect(registerMove(instruction));
   }
 
   finish(): void {
     this.frame.locals.release();
   }
 
-  keep(value: Value): Value {
-    return this.body.keep(value);
-  }
-
   // --- registers ---
-
-  /** All 64 bits. */
-  gpr(n: number): Value {
-    return this.frame.readGpr(n);
-  }
-  setGpr(n: number, value: Value): void {
-    this.body.set(this.frame.writeGpr(n), value);
-  }
 
   /** The low bytes of a register: i64, or i32 with zeros above the size. */
   readRegister(n: number, size: Size, high = false): Value {
@@ -162,7 +135,7 @@ export class Lift {
       case 'immediate':
         return this.constant(size, operand.value);
       case 'memory':
-        return this.load(this.place(this.address(operand), size, 'read'));
+        return this.load(this.operandPlace(operand, size, 'read'));
       default:
         throw new Error(`x64-operand: ${this.instruction.code}`);
     }
@@ -171,7 +144,7 @@ export class Lift {
   /** Writes a register operand, or checks and stores to memory. */
   write(operand: Operand, value: Value, size: Size = this.sizeOf(operand)): void {
     if (operand.kind === 'register') this.writeRegister(operand.register, size, value, operand.high);
-    else if (operand.kind === 'memory') this.store(this.place(this.address(operand), size, 'write'), value);
+    else if (operand.kind === 'memory') this.store(this.operandPlace(operand, size, 'write'), value);
     else throw new Error(`x64-operand: ${this.instruction.code}`);
   }
 
@@ -182,7 +155,7 @@ export class Lift {
   change(operand: Operand, compute: (old: Value) => { value: Value; flags?: () => void }): void {
     const size = this.sizeOf(operand);
     if (operand.kind === 'memory') {
-      const place = this.place(this.address(operand), size, 'write');
+      const place = this.operandPlace(operand, size, 'write');
       const old = this.load(place);
       const { value, flags } = compute(old);
       const kept = this.keep(value);
@@ -198,147 +171,16 @@ export class Lift {
     }
   }
 
-  /** A memory operand's address, as an i64. */
-  address(operand: MemoryOperand): Value {
-    let sum: Value | undefined;
-    if (operand.base >= 0) sum = this.gpr(operand.base);
-    if (operand.index >= 0) {
-      const scaled =
-        operand.scale === 1
-          ? this.gpr(operand.index)
-          : i64.shl(this.gpr(operand.index), i64.const(BigInt(Math.log2(operand.scale))));
-      sum = sum ? i64.add(sum, scaled) : scaled;
-    }
-    if (!sum) sum = i64.const(operand.displacement);
-    else if (operand.displacement !== 0n) sum = i64.add(sum, i64.const(operand.displacement));
-    if (operand.addressSize === 4) sum = i64.extend_u(i32.wrap(sum));
-    if (operand.gs) sum = i64.add(i64.load(zero, this.frame.cell(Layout.gsBase)), sum);
-    return sum;
-  }
-
-  // --- memory ---
-
-  /** Checks an access. Afterwards `load` and `store` cannot be refused, except through a slow path. */
-  place(address: Value, size: number, access: 'read' | 'write'): Place {
-    const { body, frame } = this;
-    const kept = this.keep(address);
-    const offset =
-      kept.constant === undefined ? this.keep(i32.wrap(kept)) : i32.const(Number(BigInt.asIntN(32, kept.constant)));
-    const outside = this.outside(kept);
-    const bad = shadowRefuses(offset, size, frame.memory.size, access);
-    if (!this.slow) {
-      if (outside) this.leaveIf(outside, 'access');
-      this.leaveIf(bad, 'access');
-      return { address: kept, offset, size, plain: undefined };
-    }
-    const plain = frame.locals.temporary(Type.i32);
-    if (outside) {
-      body.set(plain, i32.eqz(outside));
-      body.if(local(Type.i32, plain));
-      body.set(plain, i32.eqz(bad));
-      body.end();
-    } else body.set(plain, i32.eqz(bad));
-    return { address: kept, offset, size, plain: local(Type.i32, plain) };
-  }
-
-  /** Whether an address lies outside guest memory; undefined when it is a constant inside. */
-  private outside(address: Value): Value | undefined {
-    const { size } = this.frame.memory;
-    const base = BigInt(BASE);
-    if (address.constant !== undefined && address.constant >= base && address.constant < base + BigInt(size))
-      return undefined;
-    if (address.constant !== undefined) return i32.const(1);
-    const shift = BigInt(Math.log2(size));
-    return i64.ne(i64.shr_s(address, i64.const(shift)), i64.const(base >> shift));
-  }
-
-  /** The value at a checked place, in a temporary. */
-  load(place: Place): Value {
-    const { size, offset } = place;
-    if (!place.plain) return this.keep(LOADS[size]!(offset));
-    const { body, frame } = this;
-    const index = frame.locals.temporary(size === 8 ? Type.i64 : Type.i32);
-    body.if(place.plain);
-    body.set(index, LOADS[size]!(offset));
-    body.else();
-    const slow = call(SLOW_LOAD, Type.i64, place.address, i32.const(size));
-    body.set(index, size === 8 ? slow : i32.wrap(slow));
-    this.leaveIfTrapped();
-    body.end();
-    return local(size === 8 ? Type.i64 : Type.i32, index);
-  }
-
-  store(place: Place, value: Value): void {
-    const { size, offset } = place;
-    const op = size === 8 ? StoreOp.i64 : size === 4 ? StoreOp.i32 : size === 2 ? StoreOp.i32_16 : StoreOp.i32_8;
-    if (!place.plain) {
-      this.body.store(op, offset, value);
-      return;
-    }
-    const { body } = this;
-    const kept = this.keep(value);
-    body.if(place.plain);
-    body.store(op, offset, kept);
-    body.else();
-    this.slowStore(place.address, size, size === 8 ? kept : i64.extend_u(kept));
-    body.end();
-  }
-
-  load128(place: Place): Value {
-    const plain = simd(0, Type.v128, [place.offset], 0, 0);
-    if (!place.plain) return this.keep(plain);
-    const { body, frame } = this;
-    const index = frame.locals.temporary(Type.v128);
-    const half = (at: bigint) => call(SLOW_LOAD, Type.i64, i64.add(place.address, i64.const(at)), i32.const(8));
-    body.if(place.plain);
-    body.set(index, plain);
-    body.else();
-    body.set(index, simd(18, Type.v128, [half(0n)])); // i64x2.splat
-    this.leaveIfTrapped();
-    body.set(index, simd(30, Type.v128, [local(Type.v128, index), half(8n)], 1)); // i64x2.replace_lane
-    this.leaveIfTrapped();
-    body.end();
-    return local(Type.v128, index);
-  }
-
-  store128(place: Place, value: Value): void {
-    const { body } = this;
-    if (!place.plain) {
-      body.storeV128(place.offset, value);
-      return;
-    }
-    const kept = this.keep(value);
-    body.if(place.plain);
-    body.storeV128(place.offset, kept);
-    body.else();
-    this.slowStore(place.address, 8, simd(29, Type.i64, [kept], 0)); // i64x2.extract_lane
-    this.slowStore(i64.add(place.address, i64.const(8n)), 8, simd(29, Type.i64, [kept], 1));
-    body.end();
-  }
-
-  /** General protection unless an address is a multiple of a power of two. */
-  requireAligned(address: Value, to: number): void {
-    const low = i32.and(i32.wrap(address), i32.const(to - 1));
-    if (address.constant !== undefined && Number(BigInt.asUintN(32, address.constant)) % to === 0) return;
-    this.leaveIf(low, 'exception', 13);
-  }
-
-  private slowStore(address: Value, size: number, value: Value): void {
-    this.body.drop(call(SLOW_STORE, Type.i32, address, i32.const(size), value));
-    this.leaveIfTrapped();
-  }
-
-  private leaveIfTrapped(): void {
-    this.leaveIf(i32.load(zero, this.frame.cell(Layout.trap)), 'refused');
-  }
-
   // --- the stack ---
 
   push(value: Value): void {
-    const below = this.keep(i64.sub(this.gpr(4), i64.const(8n)));
-    const place = this.place(below, 8, 'write');
-    this.store(place, value);
-    this.setGpr(4, below);
+    this.store(this.fieldPlace(RSP, -8, 8, 'write'), value);
+    this.bumpGpr(RSP, -8n);
+  }
+
+  /** The value on top of the stack, which stays there. */
+  top(): Value {
+    return this.load(this.fieldPlace(RSP, 0, 8, 'read'));
   }
 
   // --- ways out ---
@@ -449,6 +291,31 @@ export class Lift {
   }
 }
 
+/** Instructions that add a constant to a 64-bit register or copy one: what checks have proved moves along. */
+function registerMove({ mnemonic, operands: [to, from] }: Instruction): ReturnType<Follow> {
+  if (to?.kind !== 'register' || to.size !== 8) return undefined;
+  const { register } = to;
+  switch (mnemonic) {
+    case 'add':
+      return from?.kind === 'immediate' ? { register, source: register, delta: from.value } : undefined;
+    case 'sub':
+      return from?.kind === 'immediate' ? { register, source: register, delta: -from.value } : undefined;
+    case 'inc':
+      return { register, source: register, delta: 1n };
+    case 'dec':
+      return { register, source: register, delta: -1n };
+    case 'mov':
+      return from?.kind === 'register' ? { register, source: from.register, delta: 0n } : undefined;
+    case 'lea': {
+      if (from?.kind !== 'memory' || from.base < 0 || from.index >= 0 || from.addressSize !== 8) return undefined;
+      return { register, source: from.base, delta: from.displacement };
+    }
+    default:
+      return undefined;
+  }
+}
+type Follow = () => { register: number; source: number; delta: bigint } | undefined;
+
 /** Leaves flags packed: code for an edge whose target wants them so. */
 export function normalise(body: Body, frame: Frame, state: FlagState, mask: number): void {
   if (state.kind !== FlagKind.packed) body.set(frame.flagLocal(0), packFlags(mask, state, frame.flags));
@@ -457,23 +324,4 @@ export function normalise(body: Body, frame: Frame, state: FlagState, mask: numb
 /** Notes the flags' kind for the epilogue. */
 export function noteState(body: Body, frame: Frame, state: FlagState): void {
   body.set(frame.flagKind, i32.const(stateCode(state)));
-}
-
-/** Loads with zeros above the size, by size. */
-export const LOADS: Readonly<Record<number, Load>> = { 1: i32.load8_u, 2: i32.load16_u, 4: i32.load, 8: i64.load };
-
-/**
- * Non-zero when the shadow of a range inside memory does not let the access through: stores want `ReadWrite` (0xFF)
- * everywhere, loads accept `ReadOnly` (0x7F) too.
- */
-function shadowRefuses(offset: Value, size: number, memory: number, access: 'read' | 'write'): Value {
-  if (size === 16) {
-    const both = i64.and(i64.load(offset, memory), i64.load(offset, memory + 8));
-    return i64.ne(access === 'read' ? i64.or(both, i64.const(-0x7f7f7f7f7f7f7f80n)) : both, i64.const(-1n));
-  }
-  const o = size === 8 ? int64 : int32;
-  const shadow = LOADS[size]!(offset, memory);
-  const marks = size === 8 ? -0x7f7f7f7f7f7f7f80n : size === 4 ? 0x80808080n : size === 2 ? 0x8080n : 0x80n;
-  const full = size === 8 ? -1n : size === 4 ? 0xffffffffn : size === 2 ? 0xffffn : 0xffn;
-  return o.ne(access === 'read' ? o.or(shadow, o.const(marks)) : shadow, o.const(full));
 }

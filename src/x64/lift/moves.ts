@@ -59,7 +59,7 @@ export const moves: readonly InstructionRecord[] = [
       const register = other as RegisterOperand;
       if (memory?.kind === 'memory') {
         const size = l.sizeOf(memory);
-        const place = l.place(l.address(memory), size, 'write');
+        const place = l.operandPlace(memory, size, 'write');
         const old = l.load(place);
         l.store(place, l.read(register));
         l.write(register, old);
@@ -90,7 +90,9 @@ export const moves: readonly InstructionRecord[] = [
   },
   {
     names: ['push'],
-    accepts: (i) => general(i) && (i.operands[0]!.kind === 'immediate' ? i.code.startsWith('Pushq') : l8(i.operands[0] as { size: number })),
+    accepts: (i) =>
+      general(i) &&
+      (i.operands[0]!.kind === 'immediate' ? i.code.startsWith('Pushq') : l8(i.operands[0] as { size: number })),
     lift(l, { operands: [from] }) {
       const value = from!.kind === 'immediate' ? i64.const(from!.value) : l.keep(l.read(from!, 8));
       l.push(value);
@@ -100,15 +102,14 @@ export const moves: readonly InstructionRecord[] = [
     names: ['pop'],
     accepts: (i) => general(i) && l8(i.operands[0] as { size: number }),
     lift(l, { operands: [to] }) {
-      const value = l.load(l.place(l.gpr(RSP), 8, 'read'));
+      const value = l.top();
       if (to!.kind === 'memory') {
         // an address by RSP is computed after the pop
-        const above = l.keep(i64.add(l.gpr(RSP), i64.const(8n)));
         const bump = to!.base === RSP ? { ...to!, displacement: to!.displacement + 8n } : to!;
         l.write(bump, value);
-        l.setGpr(RSP, above);
+        l.bumpGpr(RSP, 8n);
       } else {
-        l.setGpr(RSP, i64.add(l.gpr(RSP), i64.const(8n)));
+        l.bumpGpr(RSP, 8n);
         l.write(to!, value);
       }
     },
@@ -116,9 +117,8 @@ export const moves: readonly InstructionRecord[] = [
   {
     names: ['leave'],
     lift(l) {
-      const frame = l.keep(l.gpr(RBP));
-      const value = l.load(l.place(frame, 8, 'read'));
-      l.setGpr(RSP, i64.add(frame, i64.const(8n)));
+      const value = l.load(l.fieldPlace(RBP, 0, 8, 'read'));
+      l.setGprFrom(RSP, RBP, 8n);
       l.setGpr(RBP, value);
     },
   },

@@ -18,9 +18,7 @@ export const shuffle = (a: Value, b: Value, lanes: readonly number[]): Value => 
 /** A 16-byte operand. Memory operands of SSE arithmetic must be aligned. */
 export function readVector(l: Lift, operand: Operand, aligned = true): Value {
   if (operand.kind !== 'memory') return l.readXmm(operand);
-  const address = l.keep(l.address(operand));
-  if (aligned) l.requireAligned(address, 16);
-  return l.load128(l.place(address, 16, 'read'));
+  return l.load128(l.operandPlace(operand, 16, 'read', aligned ? 16 : 1));
 }
 
 /** The low 4 or 8 bytes of an operand, as an integer. */
@@ -36,9 +34,7 @@ const setLow = (v: Value, size: Size, value: Value): Value =>
 function whole(aligned: boolean): Lifter {
   return (l, { operands: [to, from] }) => {
     if (to!.kind === 'memory') {
-      const address = l.keep(l.address(to!));
-      if (aligned) l.requireAligned(address, 16);
-      l.store128(l.place(address, 16, 'write'), l.readXmm(from!));
+      l.store128(l.operandPlace(to!, 16, 'write', aligned ? 16 : 1), l.readXmm(from!));
     } else l.writeXmm(to!, readVector(l, from!, aligned));
   };
 }

@@ -35,6 +35,7 @@ function repeat(l: Lift, i: Instruction, once: () => Value | undefined): void {
   }
   const { body, frame } = l;
   const fuel = local(i32.type, frame.fuel);
+  l.forgetFacts();
   body.block();
   body.loop();
   body.brIf(1, i64.eqz(l.gpr(RCX)));
@@ -46,6 +47,7 @@ function repeat(l: Lift, i: Instruction, once: () => Value | undefined): void {
   body.br(0);
   body.end();
   body.end();
+  l.forgetFacts();
 }
 
 /** movs, stos, lods. */
@@ -98,10 +100,9 @@ function comparing(
   };
 }
 
-const load = (l: Lift, operand: Operand, size: Size): Value =>
-  l.load(l.place(l.address(memory(operand)), size, 'read'));
+const load = (l: Lift, operand: Operand, size: Size): Value => l.load(l.operandPlace(memory(operand), size, 'read'));
 const store = (l: Lift, operand: Operand, size: Size, value: Value): void =>
-  l.store(l.place(l.address(memory(operand)), size, 'write'), value);
+  l.store(l.operandPlace(memory(operand), size, 'write'), value);
 
 /** Sizes of a family: movsb, movsw, movsd, movsq. */
 const sizes = (stem: string): string[] => ['b', 'w', 'd', 'q'].map((s) => stem + s);

@@ -89,11 +89,11 @@ export const system: readonly InstructionRecord[] = [
     names: ['popfq'],
     flags: { reads: 0, writes: ALL },
     lift(l) {
-      const value = l.load(l.place(l.gpr(RSP), 8, 'read'));
+      const value = l.top();
       l.setFlags(FlagKind.packed, 8, i64.and(value, i64.const(BigInt(ALL))));
       const kept = i32.and(i32.wrap(value), i32.const(Rflags.IF | Rflags.DF));
       l.body.store(StoreOp.i32, zero, kept, l.frame.cell(Layout.systemFlags));
-      l.setGpr(RSP, i64.add(l.gpr(RSP), i64.const(8n)));
+      l.bumpGpr(RSP, 8n);
     },
     test: { needs: 'only the arithmetic flags and DF in the popped value' },
   },
