@@ -3,7 +3,7 @@
  * Parent pointer and child count are the driver's to keep. Pages: network/derived-net-buffer-list-structures,
  * network/relationships-between-net-buffer-list-generations and the six nblapi pages.
  */
-import { D, failsNull, functionsOf, HANDLE, IN, ULONG } from '../kernel/record.ts';
+import { D, failsNull, functionsOf, HANDLE, POINTER, ULONG } from '../kernel/record.ts';
 import { type Address, type Handle, hex, NULL } from '../trace/units.ts';
 import type { Ndis } from './ndis.ts';
 import type { Segment } from './net-buffer-data.ts';
@@ -14,7 +14,6 @@ import {
   NDIS_CLONE_FLAGS_USE_ORIGINAL_MDLS,
   NET_BUFFER_LIST,
   type NetBuffer,
-  type NetBufferList,
   netBuffersOf,
 } from './net-buffer-structures.ts';
 
@@ -71,6 +70,9 @@ function makeRoom(ndis: Ndis, buffers: readonly NetBuffer[], delta: number, back
   }
 }
 
+const buffersOf = ({ kernel: { memory } }: Ndis, list: Address) =>
+  netBuffersOf(memory, NET_BUFFER_LIST.at(memory, list));
+
 const f = functionsOf<Ndis>();
 const common = { module: 'NDIS.SYS' } as const;
 const allocates = {
@@ -85,8 +87,8 @@ const frees = { ...common, returns: 'void' as const, irql: D };
 const derived = (Kind: ListKind, extra: Readonly<Record<string, number>>) => ({ Kind, ...extra });
 const key = (_: unknown, result: Address) => result;
 
-function disposes(ndis: Ndis, list: NetBufferList): undefined {
-  ndis.netBufferLists.dispose(list.address);
+function disposes(ndis: Ndis, list: Address): undefined {
+  ndis.netBufferLists.dispose(list);
   return undefined;
 }
 
@@ -95,7 +97,7 @@ export const derivedListFunctions = {
     ...allocates,
     page: 'nblapi-ndisallocateclonenetbufferlist',
     params: {
-      OriginalNetBufferList: IN(NET_BUFFER_LIST),
+      OriginalNetBufferList: POINTER,
       NetBufferListPoolHandle: HANDLE,
       NetBufferPoolHandle: HANDLE,
       AllocateCloneFlags: ULONG,
@@ -105,14 +107,14 @@ export const derivedListFunctions = {
       key,
       detail: ({ AllocateCloneFlags, OriginalNetBufferList }) => ({
         ...derived('clone', { CloneFlags: AllocateCloneFlags }),
-        Original: hex(OriginalNetBufferList.address),
+        Original: hex(OriginalNetBufferList),
       }),
     },
     body(ndis, { OriginalNetBufferList, NetBufferListPoolHandle, NetBufferPoolHandle, AllocateCloneFlags }) {
       const pool = poolOf(ndis, NetBufferListPoolHandle, 'NET_BUFFER_LIST');
       const bufferPool = poolOf(ndis, NetBufferPoolHandle, 'NET_BUFFER');
       const share = (AllocateCloneFlags & NDIS_CLONE_FLAGS_USE_ORIGINAL_MDLS) !== 0;
-      const originals = [...netBuffersOf(ndis.kernel.memory, OriginalNetBufferList)];
+      const originals = [...buffersOf(ndis, OriginalNetBufferList)];
       const netBuffers = originals.map((buffer) =>
         share
           ? bufferLike(ndis, buffer, bufferPool)
@@ -125,10 +127,10 @@ export const derivedListFunctions = {
   NdisFreeCloneNetBufferList: f({
     ...frees,
     page: 'nblapi-ndisfreeclonenetbufferlist',
-    params: { CloneNetBufferList: IN(NET_BUFFER_LIST), FreeCloneFlags: ULONG },
+    params: { CloneNetBufferList: POINTER, FreeCloneFlags: ULONG },
     undoes: {
       types: ['clone-nbl', 'nbl'],
-      key: ({ CloneNetBufferList: { address } }) => address,
+      key: ({ CloneNetBufferList }) => CloneNetBufferList,
       match: ({ FreeCloneFlags }) => derived('clone', { CloneFlags: FreeCloneFlags }),
       otherwise: () => undefined,
     },
@@ -139,7 +141,7 @@ export const derivedListFunctions = {
     ...allocates,
     page: 'nblapi-ndisallocatefragmentnetbufferlist',
     params: {
-      OriginalNetBufferList: IN(NET_BUFFER_LIST),
+      OriginalNetBufferList: POINTER,
       NetBufferListPool: HANDLE,
       NetBufferPool: HANDLE,
       StartOffset: ULONG,
@@ -153,13 +155,13 @@ export const derivedListFunctions = {
       key,
       detail: ({ DataOffsetDelta, OriginalNetBufferList }) => ({
         ...derived('fragment', { DataOffsetDelta }),
-        Original: hex(OriginalNetBufferList.address),
+        Original: hex(OriginalNetBufferList),
       }),
     },
     body(ndis, args) {
       const pool = poolOf(ndis, args.NetBufferListPool, 'NET_BUFFER_LIST');
       const bufferPool = poolOf(ndis, args.NetBufferPool, 'NET_BUFFER');
-      const originals = [...netBuffersOf(ndis.kernel.memory, args.OriginalNetBufferList)];
+      const originals = [...buffersOf(ndis, args.OriginalNetBufferList)];
       const netBuffers = originals.flatMap((buffer) =>
         pieces(ndis, buffer, args.StartOffset, args.MaximumLength).map((piece) => bufferOn(ndis, piece, bufferPool)),
       );
@@ -171,10 +173,10 @@ export const derivedListFunctions = {
   NdisFreeFragmentNetBufferList: f({
     ...frees,
     page: 'nblapi-ndisfreefragmentnetbufferlist',
-    params: { FragmentNetBufferList: IN(NET_BUFFER_LIST), DataOffsetDelta: ULONG, FreeFragmentFlags: ULONG },
+    params: { FragmentNetBufferList: POINTER, DataOffsetDelta: ULONG, FreeFragmentFlags: ULONG },
     undoes: {
       types: ['clone-nbl', 'nbl'],
-      key: ({ FragmentNetBufferList: { address } }) => address,
+      key: ({ FragmentNetBufferList }) => FragmentNetBufferList,
       match: ({ DataOffsetDelta }) => derived('fragment', { DataOffsetDelta }),
       otherwise: () => undefined,
     },
@@ -185,7 +187,7 @@ export const derivedListFunctions = {
     ...allocates,
     page: 'nblapi-ndisallocatereassemblednetbufferlist',
     params: {
-      FragmentNetBufferList: IN(NET_BUFFER_LIST),
+      FragmentNetBufferList: POINTER,
       NetBufferAndNetBufferListPoolHandle: HANDLE,
       StartOffset: ULONG,
       DataOffsetDelta: ULONG,
@@ -197,12 +199,12 @@ export const derivedListFunctions = {
       key,
       detail: ({ DataOffsetDelta, FragmentNetBufferList }) => ({
         ...derived('reassembled', { DataOffsetDelta }),
-        Original: hex(FragmentNetBufferList.address),
+        Original: hex(FragmentNetBufferList),
       }),
     },
     body(ndis, args) {
       const pool = poolOf(ndis, args.NetBufferAndNetBufferListPoolHandle, 'NET_BUFFER_LIST');
-      const parts = [...netBuffersOf(ndis.kernel.memory, args.FragmentNetBufferList)];
+      const parts = [...buffersOf(ndis, args.FragmentNetBufferList)];
       const segments = parts.flatMap((buffer) =>
         ndis.netBufferData.segments(buffer, args.StartOffset, Math.max(0, buffer.DataLength - args.StartOffset)),
       );
@@ -215,10 +217,10 @@ export const derivedListFunctions = {
   NdisFreeReassembledNetBufferList: f({
     ...frees,
     page: 'nblapi-ndisfreereassemblednetbufferlist',
-    params: { ReassembledNetBufferList: IN(NET_BUFFER_LIST), DataOffsetDelta: ULONG, FreeReassembleFlags: ULONG },
+    params: { ReassembledNetBufferList: POINTER, DataOffsetDelta: ULONG, FreeReassembleFlags: ULONG },
     undoes: {
       types: ['clone-nbl', 'nbl'],
-      key: ({ ReassembledNetBufferList: { address } }) => address,
+      key: ({ ReassembledNetBufferList }) => ReassembledNetBufferList,
       match: ({ DataOffsetDelta }) => derived('reassembled', { DataOffsetDelta }),
       otherwise: () => undefined,
     },
@@ -228,15 +230,17 @@ export const derivedListFunctions = {
   NdisCopySendNetBufferListInfo: f({
     ...frees,
     page: 'nblapi-ndiscopysendnetbufferlistinfo',
-    params: { DestNetBufferList: IN(NET_BUFFER_LIST), SrcNetBufferList: IN(NET_BUFFER_LIST) },
-    body: (_, { DestNetBufferList, SrcNetBufferList }) => copyInfo(SrcNetBufferList, DestNetBufferList, sendInfo),
+    params: { DestNetBufferList: POINTER, SrcNetBufferList: POINTER },
+    body: (ndis, { DestNetBufferList, SrcNetBufferList }) =>
+      copyInfo(ndis, SrcNetBufferList, DestNetBufferList, sendInfo),
   }),
 
   NdisCopyReceiveNetBufferListInfo: f({
     ...frees,
     page: 'nblapi-ndiscopyreceivenetbufferlistinfo',
-    params: { DestNetBufferList: IN(NET_BUFFER_LIST), SrcNetBufferList: IN(NET_BUFFER_LIST) },
-    body: (_, { DestNetBufferList, SrcNetBufferList }) => copyInfo(SrcNetBufferList, DestNetBufferList, receiveInfo),
+    params: { DestNetBufferList: POINTER, SrcNetBufferList: POINTER },
+    body: (ndis, { DestNetBufferList, SrcNetBufferList }) =>
+      copyInfo(ndis, SrcNetBufferList, DestNetBufferList, receiveInfo),
   }),
 };
 
@@ -256,10 +260,11 @@ const sendInfo = [...bothWays, NblInfo.CancelId];
 const receiveInfo = [...bothWays, NblInfo.HashValue, NblInfo.HashInfo];
 
 /** The documented members. What NDIS copies of its private ones is not in memory here. */
-function copyInfo(from: NetBufferList, to: NetBufferList, which: readonly number[]): undefined {
-  const source = from.NetBufferListInfo;
-  const target = to.NetBufferListInfo;
+function copyInfo({ kernel: { memory } }: Ndis, from: Address, to: Address, which: readonly number[]): undefined {
+  const list = NET_BUFFER_LIST.at(memory, to);
+  const source = NET_BUFFER_LIST.at(memory, from).NetBufferListInfo;
+  const target = list.NetBufferListInfo;
   for (const index of which) target[index] = source[index] as bigint;
-  to.NetBufferListInfo = target;
+  list.NetBufferListInfo = target;
   return undefined;
 }

@@ -1,6 +1,5 @@
 /** MDLs that NDIS makes for drivers. What an MDL is stands in kernel/mdl.ts. Pages: mdlapi-ndisallocatemdl, mdlapi-ndisfreemdl. */
-import { MDL } from '../kernel/mdl.ts';
-import { D, failsNull, functionsOf, HANDLE, IN, POINTER, ULONG } from '../kernel/record.ts';
+import { D, failsNull, functionsOf, HANDLE, POINTER, ULONG } from '../kernel/record.ts';
 import { type Address, at, hex } from '../trace/units.ts';
 import { Shadow } from '../x64/memory.ts';
 import { emitFact } from './facts.ts';
@@ -49,12 +48,12 @@ export const ndisMdlFunctions = {
   NdisFreeMdl: f({
     module: 'NDIS.SYS',
     page: 'mdlapi-ndisfreemdl',
-    params: { Mdl: IN(MDL) },
+    params: { Mdl: POINTER },
     returns: 'void',
     irql: D,
-    undoes: { types: ['mdl'], key: ({ Mdl: { address } }) => address, otherwise: () => undefined },
-    body(ndis, { Mdl: { address } }) {
-      ndis.kernel.mdls.free(address, ndis.kernel.stack());
+    undoes: { types: ['mdl'], key: ({ Mdl }) => Mdl, otherwise: () => undefined },
+    body(ndis, { Mdl }) {
+      ndis.kernel.mdls.free(Mdl, ndis.kernel.stack());
       return undefined;
     },
   }),

@@ -5,7 +5,7 @@
  * nblapi-ndisretreatnetbufferdatastart, nblapi-ndisadvancenetbufferdatastart and their list twins.
  */
 import { u32 } from '../kernel/layout.ts';
-import { BOOLEAN, CODE, callback, D, failsWith, functionsOf, IN, OUT, POINTER, ULONG } from '../kernel/record.ts';
+import { BOOLEAN, CODE, callback, D, failsWith, functionsOf, OUT, POINTER, ULONG } from '../kernel/record.ts';
 import type { Coroutine } from '../kernel/scheduler.ts';
 import { type Address, hex, NULL } from '../trace/units.ts';
 import { emitFact } from './facts.ts';
@@ -128,6 +128,10 @@ export class DataStart {
   }
 }
 
+const bufferAt = (ndis: Ndis, address: Address) => NET_BUFFER.at(ndis.kernel.memory, address);
+const buffersOf = ({ kernel: { memory } }: Ndis, list: Address) =>
+  netBuffersOf(memory, NET_BUFFER_LIST.at(memory, list));
+
 const f = functionsOf<Ndis>();
 const common = { module: 'NDIS.SYS' } as const;
 const failures = [failsWith('resources', NDIS_STATUS_RESOURCES), failsWith('failure', NDIS_STATUS_FAILURE)];
@@ -136,22 +140,22 @@ export const dataStartFunctions = {
   NdisRetreatNetBufferDataStart: f({
     ...common,
     page: 'nblapi-ndisretreatnetbufferdatastart',
-    params: { NetBuffer: IN(NET_BUFFER), DataOffsetDelta: ULONG, DataBackFill: ULONG, AllocateMdlHandler: CODE },
+    params: { NetBuffer: POINTER, DataOffsetDelta: ULONG, DataBackFill: ULONG, AllocateMdlHandler: CODE },
     returns: 'status',
     irql: D,
     failures,
     body: (ndis, { NetBuffer, DataOffsetDelta, DataBackFill, AllocateMdlHandler }, { fn }) =>
-      ndis.dataStart.retreat(NetBuffer, DataOffsetDelta, DataBackFill, AllocateMdlHandler, fn),
+      ndis.dataStart.retreat(bufferAt(ndis, NetBuffer), DataOffsetDelta, DataBackFill, AllocateMdlHandler, fn),
   }),
 
   NdisAdvanceNetBufferDataStart: f({
     ...common,
     page: 'nblapi-ndisadvancenetbufferdatastart',
-    params: { NetBuffer: IN(NET_BUFFER), DataOffsetDelta: ULONG, FreeMdl: BOOLEAN, FreeMdlHandler: CODE },
+    params: { NetBuffer: POINTER, DataOffsetDelta: ULONG, FreeMdl: BOOLEAN, FreeMdlHandler: CODE },
     returns: 'void',
     irql: D,
     *body(ndis, { NetBuffer, DataOffsetDelta, FreeMdl, FreeMdlHandler }, { fn }) {
-      yield* ndis.dataStart.advance(NetBuffer, DataOffsetDelta, FreeMdl, FreeMdlHandler, fn);
+      yield* ndis.dataStart.advance(bufferAt(ndis, NetBuffer), DataOffsetDelta, FreeMdl, FreeMdlHandler, fn);
       return undefined;
     },
   }),
@@ -160,7 +164,7 @@ export const dataStartFunctions = {
     ...common,
     page: 'nblapi-ndisretreatnetbufferlistdatastart',
     params: {
-      NetBufferList: IN(NET_BUFFER_LIST),
+      NetBufferList: POINTER,
       DataOffsetDelta: ULONG,
       DataBackFill: ULONG,
       AllocateMdlHandler: CODE,
@@ -171,7 +175,7 @@ export const dataStartFunctions = {
     failures,
     *body(ndis, { NetBufferList, DataOffsetDelta, DataBackFill, AllocateMdlHandler, FreeMdlHandler }, { fn }) {
       const done: NetBuffer[] = [];
-      for (const buffer of netBuffersOf(ndis.kernel.memory, NetBufferList)) {
+      for (const buffer of buffersOf(ndis, NetBufferList)) {
         const status = yield* ndis.dataStart.retreat(buffer, DataOffsetDelta, DataBackFill, AllocateMdlHandler, fn);
         if (status !== NDIS_STATUS_SUCCESS) {
           // All or nothing: this is what the call has a FreeMdlHandler for.
@@ -187,11 +191,11 @@ export const dataStartFunctions = {
   NdisAdvanceNetBufferListDataStart: f({
     ...common,
     page: 'nblapi-ndisadvancenetbufferlistdatastart',
-    params: { NetBufferList: IN(NET_BUFFER_LIST), DataOffsetDelta: ULONG, FreeMdl: BOOLEAN, FreeMdlHandler: CODE },
+    params: { NetBufferList: POINTER, DataOffsetDelta: ULONG, FreeMdl: BOOLEAN, FreeMdlHandler: CODE },
     returns: 'void',
     irql: D,
     *body(ndis, { NetBufferList, DataOffsetDelta, FreeMdl, FreeMdlHandler }, { fn }) {
-      for (const buffer of netBuffersOf(ndis.kernel.memory, NetBufferList)) {
+      for (const buffer of buffersOf(ndis, NetBufferList)) {
         yield* ndis.dataStart.advance(buffer, DataOffsetDelta, FreeMdl, FreeMdlHandler, fn);
       }
       return undefined;

@@ -3,7 +3,7 @@
  * not freed with it. Pages: nblapi-ndisallocatenetbufferlist, nblapi-ndisallocatenetbufferandnetbufferlist,
  * nblapi-ndisfreenetbufferlist, nblapi-ndisallocatenetbufferlistcontext, nblapi-ndisfreenetbufferlistcontext.
  */
-import { D, failsNull, failsWith, functionsOf, HANDLE, IN, POINTER, SIZE_T, ULONG, USHORT } from '../kernel/record.ts';
+import { D, failsNull, failsWith, functionsOf, HANDLE, POINTER, SIZE_T, ULONG, USHORT } from '../kernel/record.ts';
 import { type Address, type Handle, hex, NULL } from '../trace/units.ts';
 import type { Ndis } from './ndis.ts';
 import type { NetPool } from './net-buffer-pools.ts';
@@ -127,6 +127,9 @@ export class NetBufferLists {
   }
 }
 
+/** A driver's list. Calls take it as a pointer, not as a structure: freeing one twice must not fault on its fields. */
+const listAt = (ndis: Ndis, address: Address) => NET_BUFFER_LIST.at(ndis.kernel.memory, address);
+
 const f = functionsOf<Ndis>();
 const common = { module: 'NDIS.SYS' } as const;
 const acquiresList = {
@@ -183,18 +186,18 @@ export const netBufferListFunctions = {
   NdisFreeNetBufferList: f({
     ...common,
     page: 'nblapi-ndisfreenetbufferlist',
-    params: { NetBufferList: IN(NET_BUFFER_LIST) },
+    params: { NetBufferList: POINTER },
     returns: 'void',
     irql: D,
     undoes: {
       // A derived list has a call of its own; its Kind differs then.
       types: ['nbl', 'clone-nbl'],
-      key: ({ NetBufferList: { address } }) => address,
+      key: ({ NetBufferList }) => NetBufferList,
       match: () => ({ Kind: 'list' }),
       otherwise: () => undefined,
     },
-    body(ndis, { NetBufferList: { address } }) {
-      ndis.netBufferLists.dispose(address);
+    body(ndis, { NetBufferList }) {
+      ndis.netBufferLists.dispose(NetBufferList);
       return undefined;
     },
   }),
@@ -202,17 +205,17 @@ export const netBufferListFunctions = {
   NdisAllocateNetBufferListContext: f({
     ...common,
     page: 'nblapi-ndisallocatenetbufferlistcontext',
-    params: { NetBufferList: IN(NET_BUFFER_LIST), ContextSize: USHORT, ContextBackFill: USHORT, PoolTag: ULONG },
+    params: { NetBufferList: POINTER, ContextSize: USHORT, ContextBackFill: USHORT, PoolTag: ULONG },
     returns: 'status',
     irql: D,
     acquires: {
       type: 'nbl-context',
-      key: ({ NetBufferList: { address } }) => address,
+      key: ({ NetBufferList }) => NetBufferList,
       detail: ({ ContextSize }) => ({ ContextSize }),
     },
     failures: [failsWith('resources', NDIS_STATUS_RESOURCES), failsWith('failure', NDIS_STATUS_FAILURE)],
     body(ndis, { NetBufferList, ContextSize, ContextBackFill }) {
-      ndis.netBufferLists.reserveContext(NetBufferList, ContextSize, ContextBackFill);
+      ndis.netBufferLists.reserveContext(listAt(ndis, NetBufferList), ContextSize, ContextBackFill);
       return NDIS_STATUS_SUCCESS;
     },
   }),
@@ -220,17 +223,17 @@ export const netBufferListFunctions = {
   NdisFreeNetBufferListContext: f({
     ...common,
     page: 'nblapi-ndisfreenetbufferlistcontext',
-    params: { NetBufferList: IN(NET_BUFFER_LIST), ContextSize: USHORT },
+    params: { NetBufferList: POINTER, ContextSize: USHORT },
     returns: 'void',
     irql: D,
     undoes: {
       types: ['nbl-context'],
-      key: ({ NetBufferList: { address } }) => address,
+      key: ({ NetBufferList }) => NetBufferList,
       match: ({ ContextSize }) => ({ ContextSize }),
       otherwise: () => undefined,
     },
     body(ndis, { NetBufferList, ContextSize }) {
-      ndis.netBufferLists.releaseContext(NetBufferList, ContextSize);
+      ndis.netBufferLists.releaseContext(listAt(ndis, NetBufferList), ContextSize);
       return undefined;
     },
   }),
@@ -238,18 +241,19 @@ export const netBufferListFunctions = {
   NdisGetPoolFromNetBufferList: f({
     ...common,
     page: 'nblapi-ndisgetpoolfromnetbufferlist',
-    params: { NetBufferList: IN(NET_BUFFER_LIST) },
+    params: { NetBufferList: POINTER },
     returns: 'pointer',
     irql: D,
-    body: (_, { NetBufferList }) => NetBufferList.NdisPoolHandle,
+    body: (ndis, { NetBufferList }) => listAt(ndis, NetBufferList).NdisPoolHandle,
   }),
 
   NdisGetNetBufferListProtocolId: f({
     ...common,
     page: 'nblapi-ndisgetnetbufferlistprotocolid',
-    params: { NetBufferList: IN(NET_BUFFER_LIST) },
+    params: { NetBufferList: POINTER },
     returns: 'u8',
     irql: D,
-    body: (_, { NetBufferList }) => Number((NetBufferList.NetBufferListInfo[NblInfo.FrameType] as bigint) & 0xffn),
+    body: (ndis, { NetBufferList }) =>
+      Number((listAt(ndis, NetBufferList).NetBufferListInfo[NblInfo.FrameType] as bigint) & 0xffn),
   }),
 };

@@ -4,19 +4,7 @@
  * nblapi-ndisgetdatabuffer, nblapi-ndiscopyfromnetbuffertonetbuffer and their neighbours.
  */
 import { u32 } from '../kernel/layout.ts';
-import {
-  ANY,
-  D,
-  failsNull,
-  failsWith,
-  functionsOf,
-  HANDLE,
-  IN,
-  OUT,
-  POINTER,
-  SIZE_T,
-  ULONG,
-} from '../kernel/record.ts';
+import { ANY, D, failsNull, failsWith, functionsOf, HANDLE, OUT, POINTER, SIZE_T, ULONG } from '../kernel/record.ts';
 import { type Address, type Handle, hex, NULL } from '../trace/units.ts';
 import { emitFact } from './facts.ts';
 import type { Ndis } from './ndis.ts';
@@ -121,6 +109,9 @@ export function refuse(ndis: Ndis, fn: string, reason: string): Address {
   return NULL;
 }
 
+/** A driver's NET_BUFFER. Calls take it as a pointer, not as a structure: freeing one twice must not fault on its fields. */
+const bufferAt = (ndis: Ndis, address: Address) => NET_BUFFER.at(ndis.kernel.memory, address);
+
 const f = functionsOf<Ndis>();
 const common = { module: 'NDIS.SYS' } as const;
 const acquiresNetBuffer = {
@@ -167,12 +158,12 @@ export const netBufferFunctions = {
   NdisFreeNetBuffer: f({
     ...common,
     page: 'nblapi-ndisfreenetbuffer',
-    params: { NetBuffer: IN(NET_BUFFER) },
+    params: { NetBuffer: POINTER },
     returns: 'void',
     irql: D,
-    undoes: { types: ['nb'], key: ({ NetBuffer: { address } }) => address, otherwise: () => undefined },
-    body(ndis, { NetBuffer: { address } }) {
-      ndis.netBuffers.dispose(address);
+    undoes: { types: ['nb'], key: ({ NetBuffer }) => NetBuffer, otherwise: () => undefined },
+    body(ndis, { NetBuffer }) {
+      ndis.netBuffers.dispose(NetBuffer);
       return undefined;
     },
   }),
@@ -180,17 +171,17 @@ export const netBufferFunctions = {
   NdisGetPoolFromNetBuffer: f({
     ...common,
     page: 'nblapi-ndisgetpoolfromnetbuffer',
-    params: { NetBuffer: IN(NET_BUFFER) },
+    params: { NetBuffer: POINTER },
     returns: 'pointer',
     irql: D,
-    body: (_, { NetBuffer }) => NetBuffer.NdisPoolHandle,
+    body: (ndis, { NetBuffer }) => bufferAt(ndis, NetBuffer).NdisPoolHandle,
   }),
 
   NdisGetDataBuffer: f({
     ...common,
     page: 'nblapi-ndisgetdatabuffer',
     params: {
-      NetBuffer: IN(NET_BUFFER),
+      NetBuffer: POINTER,
       BytesNeeded: ULONG,
       Storage: POINTER,
       AlignMultiple: ULONG,
@@ -199,8 +190,9 @@ export const netBufferFunctions = {
     returns: 'pointer',
     irql: D,
     body(ndis, { NetBuffer, BytesNeeded, Storage, AlignMultiple, AlignOffset }) {
-      if (NetBuffer.DataLength < BytesNeeded) return NULL;
-      const segments = ndis.netBufferData.segments(NetBuffer, 0, BytesNeeded);
+      const buffer = bufferAt(ndis, NetBuffer);
+      if (buffer.DataLength < BytesNeeded) return NULL;
+      const segments = ndis.netBufferData.segments(buffer, 0, BytesNeeded);
       const [only, ...more] = segments;
       // Contiguous means within one MDL, even where the next one begins at the next address (assumed).
       if (only !== undefined && more.length === 0 && isAligned(only.address, AlignMultiple, AlignOffset))
@@ -216,11 +208,11 @@ export const netBufferFunctions = {
   NdisAdjustNetBufferCurrentMdl: f({
     ...common,
     page: 'nblapi-ndisadjustnetbuffercurrentmdl',
-    params: { NetBuffer: IN(NET_BUFFER) },
+    params: { NetBuffer: POINTER },
     returns: 'void',
     irql: ANY,
     body(ndis, { NetBuffer }) {
-      ndis.netBufferData.adjustCurrent(NetBuffer);
+      ndis.netBufferData.adjustCurrent(bufferAt(ndis, NetBuffer));
       return undefined;
     },
   }),
@@ -229,10 +221,10 @@ export const netBufferFunctions = {
     ...common,
     page: 'nblapi-ndiscopyfromnetbuffertonetbuffer',
     params: {
-      Destination: IN(NET_BUFFER),
+      Destination: POINTER,
       DestinationOffset: ULONG,
       BytesToCopy: ULONG,
-      Source: IN(NET_BUFFER),
+      Source: POINTER,
       SourceOffset: ULONG,
       BytesCopied: OUT(u32),
     },
@@ -240,8 +232,9 @@ export const netBufferFunctions = {
     irql: D,
     failures: [failsWith('resources', NDIS_STATUS_RESOURCES)],
     body(ndis, { Destination, DestinationOffset, BytesToCopy, Source, SourceOffset, BytesCopied }) {
-      const { netBufferData } = ndis;
-      BytesCopied.set(netBufferData.copy(Source, SourceOffset, Destination, DestinationOffset, BytesToCopy));
+      const source = bufferAt(ndis, Source);
+      const destination = bufferAt(ndis, Destination);
+      BytesCopied.set(ndis.netBufferData.copy(source, SourceOffset, destination, DestinationOffset, BytesToCopy));
       return NDIS_STATUS_SUCCESS;
     },
   }),
@@ -249,10 +242,10 @@ export const netBufferFunctions = {
   NdisQueryNetBufferPhysicalCount: f({
     ...common,
     page: 'nblapi-ndisquerynetbufferphysicalcount',
-    params: { NetBuffer: IN(NET_BUFFER) },
+    params: { NetBuffer: POINTER },
     returns: 'u32',
     irql: D,
-    body: (ndis, { NetBuffer }) => ndis.netBufferData.physicalCount(NetBuffer),
+    body: (ndis, { NetBuffer }) => ndis.netBufferData.physicalCount(bufferAt(ndis, NetBuffer)),
   }),
 };
 

@@ -4,7 +4,8 @@
  */
 import { array, bytes, pointer, struct, u32, u64, type View } from '../kernel/layout.ts';
 import { D, functionsOf, HANDLE, IN } from '../kernel/record.ts';
-import { type Handle, hex, NULL } from '../trace/units.ts';
+import { type Address, type Handle, hex, NULL } from '../trace/units.ts';
+import { type GuestMemory, MemoryFault } from '../x64/memory.ts';
 import { emitFact } from './facts.ts';
 import type { Ndis } from './ndis.ts';
 import { headerFault, NDIS_OBJECT_HEADER, ObjectType } from './object-header.ts';
@@ -71,6 +72,17 @@ const codes: Readonly<Record<string, number>> = {
 };
 const codeNames = new Map(Object.entries(codes).map(([name, code]) => [code, name]));
 
+/** Whether the bytes can be read here and now: pageable ones below DISPATCH_LEVEL only. */
+function isMemory(memory: GuestMemory, address: Address, size: number): boolean {
+  try {
+    memory.read(address, size);
+    return true;
+  } catch (error) {
+    if (error instanceof MemoryFault) return false;
+    throw error;
+  }
+}
+
 /** What is wrong with an indication, in words. */
 function faults(ndis: Ndis, handle: Handle, indication: Indication): string[] {
   const { memory } = ndis.kernel;
@@ -82,7 +94,7 @@ function faults(ndis: Ndis, handle: Handle, indication: Indication): string[] {
       : 'DestinationHandle and RequestId go together',
   ];
   const { StatusBuffer: buffer, StatusBufferSize: size } = indication;
-  if (size > 0 && (buffer === NULL || !memory.readable(buffer, size))) {
+  if (size > 0 && !isMemory(memory, buffer, size)) {
     found.push(`StatusBuffer is not ${size} bytes of memory`);
   } else if (indication.StatusCode === NDIS_STATUS_LINK_STATE) {
     if (size < NDIS_LINK_STATE.size)
