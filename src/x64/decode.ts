@@ -202,3 +202,34 @@ export class Decoder {
     this.instruction.free();
   }
 }
+
+/** A 64-bit instruction form as iced knows it. */
+export interface CodeForm {
+  readonly mnemonic: string;
+  /** iced's name, as in `Instruction.code`, and number. */
+  readonly code: string;
+  readonly number: number;
+  /** iced's names of the operands' kinds: `r64_or_mem`, `imm8sex64`. */
+  readonly operands: readonly string[];
+}
+
+/** Every form there is in 64-bit mode with legacy or VEX encoding. Slow: for tests and lists. */
+export function codeForms(): CodeForm[] {
+  const kinds = names(iced.OpCodeOperandKind);
+  const forms: CodeForm[] = [];
+  for (const [number, code] of codeNames) {
+    const info = iced.CodeExt.opCode(number);
+    const known = info.encoding === iced.EncodingKind.Legacy || info.encoding === iced.EncodingKind.VEX;
+    if (known && info.mode64 && info.isInstruction) {
+      const operands = [info.op0Kind, info.op1Kind, info.op2Kind, info.op3Kind, info.op4Kind].slice(0, info.opCount);
+      forms.push({
+        mnemonic: (mnemonicNames.get(info.mnemonic) ?? '').toLowerCase(),
+        code,
+        number,
+        operands: operands.map((kind) => kinds.get(kind) ?? String(kind)),
+      });
+    }
+    info.free();
+  }
+  return forms;
+}

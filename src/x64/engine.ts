@@ -25,7 +25,10 @@ export interface EngineOptions {
   readonly exactFlags?: boolean;
   /** Limits of regions and inlining. */
   readonly limits?: Partial<Limits>;
-  /** Whether regions call each other by WebAssembly tail calls; by default when the host has them. */
+  /**
+   * Whether regions call each other by WebAssembly tail calls where the host has them. A little faster between regions, but
+   * every region then imports the table, and V8 takes time for each importer at every new entry: off by default.
+   */
   readonly tailCalls?: boolean;
   /** Instructions between returns to TypeScript, so that V8 can swap in optimised code. */
   readonly slice?: number;
@@ -99,7 +102,7 @@ export class Engine implements Cpu, CodeSource {
     this.slice = options.slice ?? 1_000_000;
     this.onRegion = options.onRegion;
     this.exactFlags = options.exactFlags ?? false;
-    this.tailCalls = options.tailCalls ?? hasTailCalls();
+    this.tailCalls = (options.tailCalls ?? false) && hasTailCalls();
     this.page = 2 * memory.size;
     const { buffer } = memory.memory;
     this.memoryPages = buffer.byteLength / 65536;

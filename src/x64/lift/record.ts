@@ -38,6 +38,8 @@ export interface InstructionRecord {
   readonly undefinedResult?: string;
   /** False for forms of these mnemonics that are not supported. All by default. */
   readonly accepts?: (instruction: Instruction) => boolean;
+  /** It takes operands that are no register, memory or immediate (decode.ts: `other`). */
+  readonly oddOperands?: true;
   readonly control?: Control;
   /** Writes the instruction. Absent for those that only a helper executes. */
   readonly lift?: Lifter;

@@ -147,6 +147,7 @@ export const system: readonly InstructionRecord[] = [
   {
     names: ['mov'],
     accepts: (i) => controlRegister(i) >= 0,
+    oddOperands: true,
     helper(h, i) {
       const [to, from] = i.operands;
       if (controlRegister(i) === 0) h.host.writeCr8(Number(h.read(from!, 8) & 15n));

@@ -41,5 +41,8 @@ const byName: ReadonlyMap<string, readonly InstructionRecord[]> = records.reduce
 
 /** The record that handles an instruction, or undefined when we lack it. */
 export function recordOf(instruction: Instruction): InstructionRecord | undefined {
-  return byName.get(instruction.mnemonic)?.find((record) => record.accepts?.(instruction) ?? true);
+  const odd = instruction.operands.some((o) => o.kind === 'other');
+  return byName
+    .get(instruction.mnemonic)
+    ?.find((record) => (record.accepts ? record.accepts(instruction) : true) && (!odd || record.oddOperands === true));
 }
