@@ -68,7 +68,7 @@ function* call(
     if (outs.length === 0) return result;
     return {
       result,
-      ...Object.fromEntries(outs.map(([param, type, where]) => [param, type.read(parts.memory, where)])),
+      ...Object.fromEntries(outs.map(([param, type, where]) => [param, copied(type, type.read(parts.memory, where))])),
     };
   } finally {
     context.frames.pop();
@@ -114,6 +114,15 @@ function encode(
   }
   if (typeof value === 'boolean') return value ? 1n : 0n;
   return typeof value === 'bigint' ? value : BigInt(Math.trunc(value as number));
+}
+
+/** A result that outlives the call: a structure's fields by value, for the memory its view shows goes with the call. */
+function copied(type: CType<unknown, unknown>, value: unknown): unknown {
+  const { fields } = type as Partial<Struct>;
+  if (fields === undefined) return value;
+  const view = value as Record<string, unknown>;
+  const inner = Object.entries(fields).map(([field, fieldType]) => [field, copied(fieldType, view[field])]);
+  return { ...Object.fromEntries(inner), address: view.address };
 }
 
 /** A copy of an object literal in which routines are addresses. */

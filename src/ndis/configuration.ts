@@ -5,9 +5,10 @@
  */
 import { pointer, struct, u16, u32, type View } from '../kernel/layout.ts';
 import { A, failsOut, failsWith, functionsOf, HANDLE, IN, OUT, type Out, P, ULONG } from '../kernel/record.ts';
+import type { RegistryKey } from '../kernel/registry.ts';
 import { allocateUnicodeText, UNICODE_STRING, unicodeText } from '../kernel/strings.ts';
 import { type Address, type Handle, hex } from '../trace/units.ts';
-import type { ConfigurationKey, ConfigurationValue } from './configuration-store.ts';
+import { type ConfigurationValue, fromRegistry, toRegistry } from './configuration-values.ts';
 import { emitFact } from './facts.ts';
 import { checkHandle } from './handles.ts';
 import type { Ndis } from './ndis.ts';
@@ -40,7 +41,7 @@ const predefined: Readonly<Record<string, number>> = { processortype: 4, environ
 
 interface OpenKey {
   readonly handle: Handle;
-  readonly key: ConfigurationKey;
+  readonly key: RegistryKey;
   /** The NDIS handle the configuration was opened with. */
   readonly owner: Handle;
   /** What was given out through it. */
@@ -56,7 +57,7 @@ export class Configuration {
     this.ndis = ndis;
   }
 
-  open(key: ConfigurationKey, owner: Handle): OpenKey {
+  open(key: RegistryKey, owner: Handle): OpenKey {
     const open: OpenKey = {
       handle: this.ndis.newHandle('NDIS configuration handle'),
       key,
@@ -79,7 +80,7 @@ export class Configuration {
   }
 
   /** What an open handle names; says nothing. */
-  peek(handle: Handle): ConfigurationKey | undefined {
+  peek(handle: Handle): RegistryKey | undefined {
     return this.keys.get(handle)?.key;
   }
 
@@ -148,6 +149,12 @@ function asAsked(value: ConfigurationValue, type: number): ConfigurationValue {
   return { type: 'integer', value: Number.isNaN(parsed) ? 0 : parsed >>> 0 };
 }
 
+/** Names are matched without case. */
+function read(key: RegistryKey | undefined, name: string): ConfigurationValue | undefined {
+  const value = key?.value(name);
+  return value === undefined ? undefined : fromRegistry(value);
+}
+
 /** The registry path a handle's configuration lies at. */
 function pathOf(ndis: Ndis, handle: Handle): string | undefined {
   const driver = ndis.drivers.find((candidate) => candidate.handle === handle);
@@ -168,7 +175,7 @@ const name = ({ kernel }: Ndis, string: View<typeof UNICODE_STRING.fields>) => u
 function openSubkey(
   ndis: Ndis,
   parent: OpenKey,
-  key: ConfigurationKey | undefined,
+  key: RegistryKey | undefined,
   args: { Status: Out<number>; handle: Out<Address> },
 ): OpenKey | undefined {
   args.Status.set(key === undefined ? NDIS_STATUS_FAILURE : NDIS_STATUS_SUCCESS);
@@ -198,7 +205,7 @@ export const configurationFunctions = {
       const size = NDIS_CONFIGURATION_OBJECT.offset('Flags') + 4;
       if (headerFault(Header, ObjectType.CONFIGURATION_OBJECT, [size]) !== undefined) return NDIS_STATUS_FAILURE;
       if (!checkHandle(ndis, NdisHandle, fn, ['adapter', 'driver'])) return NDIS_STATUS_FAILURE;
-      const key = ndis.configurationStore.open(pathOf(ndis, NdisHandle) as string);
+      const key = ndis.kernel.registry.find(pathOf(ndis, NdisHandle) as string);
       if (key === undefined) return NDIS_STATUS_FAILURE;
       ConfigurationHandle.set(ndis.configuration.open(key, NdisHandle).handle);
       return NDIS_STATUS_SUCCESS;
@@ -222,7 +229,7 @@ export const configurationFunctions = {
       const parent = ndis.configuration.named(args.ConfigurationHandle, fn);
       if (parent === undefined) args.Status.set(NDIS_STATUS_FAILURE);
       else {
-        const key = parent.key.subkey(name(ndis, args.SubKeyName));
+        const key = parent.key.find(name(ndis, args.SubKeyName));
         openSubkey(ndis, parent, key, { Status: args.Status, handle: args.SubKeyHandle });
       }
       return undefined;
@@ -249,12 +256,11 @@ export const configurationFunctions = {
         args.Status.set(NDIS_STATUS_FAILURE);
         return undefined;
       }
-      const subkey = parent.key.subkeyNames()[args.Index];
-      const key = subkey === undefined ? undefined : parent.key.subkey(subkey);
+      const key = parent.key.keys[args.Index];
       const open = openSubkey(ndis, parent, key, { Status: args.Status, handle: args.KeyHandle });
-      if (open === undefined) return undefined;
+      if (key === undefined || open === undefined) return undefined;
       // The page speaks of a buffer of the caller's, the header of an output only; the handle's memory serves both (assumed).
-      const text = ndis.configuration.text(open, subkey as string, 'name of a configuration key');
+      const text = ndis.configuration.text(open, key.name, 'name of a configuration key');
       UNICODE_STRING.write(ndis.kernel.memory, args.KeyName.address, text);
       return undefined;
     },
@@ -279,7 +285,7 @@ export const configurationFunctions = {
         // Soft: NDIS does not validate what stands in the registry.
         id: 'out-of-range',
         when(args, ndis: Ndis) {
-          const value = ndis.configuration.peek(args.ConfigurationHandle)?.read(name(ndis, args.Keyword));
+          const value = read(ndis.configuration.peek(args.ConfigurationHandle), name(ndis, args.Keyword));
           return value !== undefined && asAsked(value, args.ParameterType).type === 'integer';
         },
       },
@@ -289,7 +295,7 @@ export const configurationFunctions = {
       const keyword = name(ndis, Keyword);
       const system = predefined[keyword.toLowerCase()];
       const value: ConfigurationValue | undefined =
-        system === undefined ? open?.key.read(keyword) : { type: 'integer', value: system };
+        system === undefined ? read(open?.key, keyword) : { type: 'integer', value: system };
       if (open === undefined || value === undefined) Status.set(NDIS_STATUS_FAILURE);
       else {
         const shown: ConfigurationValue =
@@ -323,7 +329,7 @@ export const configurationFunctions = {
       if (open === undefined) Status.set(NDIS_STATUS_FAILURE);
       else if (value === undefined) Status.set(NDIS_STATUS_NOT_SUPPORTED);
       else {
-        open.key.write(name(ndis, Keyword), value);
+        open.key.set(name(ndis, Keyword), toRegistry(value));
         Status.set(NDIS_STATUS_SUCCESS);
       }
       return undefined;
@@ -344,7 +350,7 @@ export const configurationFunctions = {
     failures: [failsOut('failure', 'Status', NDIS_STATUS_FAILURE)],
     body(ndis, { Status, NetworkAddress, NetworkAddressLength, ConfigurationHandle }, { fn }) {
       const open = ndis.configuration.named(ConfigurationHandle, fn);
-      const value = open?.key.read('NetworkAddress');
+      const value = read(open?.key, 'NetworkAddress');
       if (open === undefined || value?.type !== 'string') Status.set(NDIS_STATUS_FAILURE);
       else {
         const address = addressBytes(value.value);

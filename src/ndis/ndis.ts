@@ -8,7 +8,6 @@ import type { Handle } from '../trace/units.ts';
 import { Shadow } from '../x64/memory.ts';
 import { Adapter } from './adapter.ts';
 import { Configuration } from './configuration.ts';
-import type { ConfigurationStore } from './configuration-store.ts';
 import { DataPath } from './data-path.ts';
 import { NdisDevices } from './device-objects.ts';
 import type { MiniportDriver } from './driver.ts';
@@ -73,8 +72,6 @@ export class Ndis {
   timerRace = false;
   /** Partial cancel ids given out. */
   cancelIds = 0;
-  /** Where configuration values come from. */
-  configurationStore: ConfigurationStore = { open: () => undefined };
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
