@@ -91,6 +91,8 @@ export type Init<F extends Fields> = { [K in keyof F]?: F[K] extends CType<infer
 export interface Struct<F extends Fields = Fields> extends CType<View<F>, Init<F>> {
   readonly name: string;
   readonly fields: F;
+  /** Bytes through the last field, without tail padding: what many NDIS headers give as their Size. */
+  readonly end: number;
   /** Bytes from the start of the structure to the field. */
   offset(field: keyof F & string): number;
   at(memory: GuestMemory, address: Address): View<F>;
@@ -132,6 +134,7 @@ function build<F extends Fields>(name: string, fields: F, overlay: boolean): Str
   return {
     name,
     fields,
+    end,
     size,
     align,
     offset: (field) => offsets.get(field) as number,

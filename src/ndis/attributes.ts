@@ -56,7 +56,7 @@ const advertised: readonly number[] = [
 const kinds = [
   {
     type: ObjectType.MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
-    sizes: [NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES.size - 4],
+    sizes: [NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES.end],
     set: setRegistration,
   },
   { type: ObjectType.MINIPORT_ADAPTER_GENERAL_ATTRIBUTES, sizes: GENERAL_ATTRIBUTES_SIZES, set: setGeneral },

@@ -100,7 +100,7 @@ export const netBufferPoolFunctions = {
     },
     failures: [failsNull],
     body(ndis, { Parameters }) {
-      checkParameters(ndis, Parameters.Header, NET_BUFFER_LIST_POOL_PARAMETERS.size);
+      checkParameters(ndis, Parameters.Header, NET_BUFFER_LIST_POOL_PARAMETERS.end);
       if (Parameters.DataSize !== 0 && !Parameters.fAllocateNetBuffer) {
         emitFact(ndis.kernel, 'nbl-pool-kind-mismatch', {
           fn: 'NdisAllocateNetBufferListPool',
@@ -145,7 +145,7 @@ export const netBufferPoolFunctions = {
     },
     failures: [failsNull],
     body(ndis, { Parameters }) {
-      checkParameters(ndis, Parameters.Header, NET_BUFFER_POOL_PARAMETERS.size);
+      checkParameters(ndis, Parameters.Header, NET_BUFFER_POOL_PARAMETERS.end);
       return ndis.netBufferPools.create({
         kind: 'NET_BUFFER',
         tag: tagName(Parameters.PoolTag),

@@ -32,7 +32,7 @@ export function setOptionalHandlers(memory: GuestMemory, driver: MiniportDriver,
       `the driver registers optional handlers of object type 0x${header.Type.toString(16)}, which haltex does not drive`,
     );
   }
-  if (headerFault(header, header.Type, [set.type.size - 4]) !== undefined) return NDIS_STATUS_FAILURE;
+  if (headerFault(header, header.Type, [set.type.end]) !== undefined) return NDIS_STATUS_FAILURE;
   const view = set.type.at(memory, header.address) as unknown as Record<string, Address>;
   for (const name of set.handlers) {
     const address = view[name] as Address;

@@ -87,7 +87,7 @@ function isMemory(memory: GuestMemory, address: Address, size: number): boolean 
 function faults(ndis: Ndis, handle: Handle, indication: Indication): string[] {
   const { memory } = ndis.kernel;
   const found: (string | undefined)[] = [
-    headerFault(indication.Header, ObjectType.STATUS_INDICATION, [NDIS_STATUS_INDICATION.size]),
+    headerFault(indication.Header, ObjectType.STATUS_INDICATION, [NDIS_STATUS_INDICATION.end]),
     indication.SourceHandle === handle ? undefined : 'SourceHandle is not the adapter handle',
     (indication.DestinationHandle === NULL) === (indication.RequestId === NULL)
       ? undefined
@@ -99,7 +99,7 @@ function faults(ndis: Ndis, handle: Handle, indication: Indication): string[] {
   } else if (indication.StatusCode === NDIS_STATUS_LINK_STATE) {
     if (size < NDIS_LINK_STATE.size)
       found.push(`StatusBufferSize is ${size}, below the ${NDIS_LINK_STATE.size} of NDIS_LINK_STATE`);
-    else found.push(headerFault(NDIS_LINK_STATE.at(memory, buffer).Header, ObjectType.DEFAULT, [NDIS_LINK_STATE.size]));
+    else found.push(headerFault(NDIS_LINK_STATE.at(memory, buffer).Header, ObjectType.DEFAULT, [NDIS_LINK_STATE.end]));
   }
   return found.filter((reason) => reason !== undefined);
 }

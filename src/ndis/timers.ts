@@ -274,7 +274,7 @@ export const timerFunctions = {
     ],
     body(ndis, { NdisHandle, TimerCharacteristics: given, pTimerObject }, { fn }) {
       if (!checkHandle(ndis, NdisHandle, fn)) return NDIS_STATUS_FAILURE;
-      const fault = headerFault(given.Header, ObjectType.TIMER_CHARACTERISTICS, [NDIS_TIMER_CHARACTERISTICS.size]);
+      const fault = headerFault(given.Header, ObjectType.TIMER_CHARACTERISTICS, [NDIS_TIMER_CHARACTERISTICS.end]);
       if (fault !== undefined || given.TimerFunction === NULL) return NDIS_STATUS_BAD_CHARACTERISTICS;
       const { key } = ndis.timers.create({
         key: ndis.newHandle('NDIS timer object'),
