@@ -84,9 +84,9 @@ const numbers = (ndis: Ndis) => Array.from({ length: count(ndis) }, (_, i) => i)
 const ofGroup = (ndis: Ndis, group: number) => (group === 0 || group === ALL_PROCESSOR_GROUPS ? count(ndis) : 0);
 
 /** Room for a structure with an array behind it; false, and the size that is needed, where the driver's buffer is too small. */
-function hasRoom(buffer: Address, size: { get(): bigint; set(value: bigint): void }, needed: number): boolean {
-  const room = buffer !== NULL && size.get() >= BigInt(needed);
-  size.set(BigInt(needed));
+function hasRoom({ kernel: { memory } }: Ndis, buffer: Address, size: Address, needed: number): boolean {
+  const room = buffer !== NULL && memory.readU64(size) >= BigInt(needed);
+  memory.writeU64(size, BigInt(needed));
   return room;
 }
 
@@ -223,14 +223,14 @@ export const processorFunctions = {
   NdisGetProcessorInformationEx: f({
     ...common,
     page: 'ndis-ndisgetprocessorinformationex',
-    params: { NdisHandle: HANDLE, SystemProcessorInfo: POINTER, Size: OUT(u64) },
+    params: { NdisHandle: HANDLE, SystemProcessorInfo: POINTER, Size: POINTER },
     returns: 'status',
     irql: P,
     body(ndis, { SystemProcessorInfo: info, Size }) {
       const { memory } = ndis.kernel;
       const head = NDIS_SYSTEM_PROCESSOR_INFO_EX.size;
       const entry = NDIS_PROCESSOR_INFO_EX.size;
-      if (!hasRoom(info, Size, head + entry * count(ndis))) return NDIS_STATUS_BUFFER_TOO_SHORT;
+      if (!hasRoom(ndis, info, Size, head + entry * count(ndis))) return NDIS_STATUS_BUFFER_TOO_SHORT;
       NDIS_SYSTEM_PROCESSOR_INFO_EX.write(memory, info, {
         Header: { Type: ObjectType.DEFAULT, Revision: 1, Size: head },
         Flags: 0,
@@ -259,14 +259,14 @@ export const processorFunctions = {
   NdisGetRssProcessorInformation: f({
     ...common,
     page: 'ndis-ndisgetrssprocessorinformation',
-    params: { NdisHandle: HANDLE, RssProcessorInfo: POINTER, Size: OUT(u64) },
+    params: { NdisHandle: HANDLE, RssProcessorInfo: POINTER, Size: POINTER },
     returns: 'status',
     irql: D,
     body(ndis, { RssProcessorInfo: info, Size }) {
       const { memory } = ndis.kernel;
       const head = NDIS_RSS_PROCESSOR_INFO.size;
       const entry = NDIS_RSS_PROCESSOR.size;
-      if (!hasRoom(info, Size, head + entry * count(ndis))) return NDIS_STATUS_BUFFER_TOO_SHORT;
+      if (!hasRoom(ndis, info, Size, head + entry * count(ndis))) return NDIS_STATUS_BUFFER_TOO_SHORT;
       NDIS_RSS_PROCESSOR_INFO.write(memory, info, {
         Header: { Type: ObjectType.DEFAULT, Revision: 2, Size: head },
         Flags: 0,
