@@ -83,9 +83,12 @@ export class Exceptions implements ExceptionHandling {
     activation.xmm.set(registers.xmm);
     activation.rflags = registers.rflags;
     activation.mxcsr = registers.mxcsr;
-    const data = this.exceptionOf(activation, cause);
-    if (!(cause instanceof Error) && cause.kind === 'exception' && cause.vector === 3) activation.rip = data.address;
-    this.note('exception-raised', data, activation);
+    const stack = this.unwind(activation);
+    const data = this.exceptionOf(activation, cause, stack);
+    this.note('exception-raised', data, stack);
+    if (cause instanceof RaisedStatus) this.leaveCall(activation);
+    else if (!(cause instanceof Error) && cause.kind === 'exception' && cause.vector === 3)
+      activation.rip = data.address;
     const record = cause instanceof RaisedRecord ? cause.record : undefined;
     let continued: boolean;
     try {
@@ -93,29 +96,35 @@ export class Exceptions implements ExceptionHandling {
     } catch (error) {
       // The structures of an exception go on the stack; where there is none, the processor faults twice.
       if (!(error instanceof MemoryFault)) throw error;
-      throw this.doubleFault(activation, error);
+      throw this.doubleFault(activation, error, stack);
     }
-    if (!continued) throw this.unhandled(cause, data, this.unwind(activation));
+    if (!continued) throw this.unhandled(cause, data, stack);
+  }
+
+  /** A raised exception happens in the caller, behind its call: a filter that continues goes on there. */
+  private leaveCall(activation: Activation): void {
+    activation.rip = returnAddressOf(this, activation);
+    activation.gpr[Register.RSP] = (activation.gpr[Register.RSP] as bigint) + 8n;
   }
 
   /** The exception a driver may handle. Throws for everything else. */
-  private exceptionOf(activation: Activation, cause: Cause): ExceptionData {
+  private exceptionOf(activation: Activation, cause: Cause, stack: Stack): ExceptionData {
     if (cause instanceof RaisedRecord) return cause.data;
     if (cause instanceof RaisedStatus) return statusException(cause.status, returnAddressOf(this, activation));
     if (cause instanceof MemoryFault || cause.kind === 'fault') {
-      this.checkMissingVariable(cause, activation);
+      this.checkMissingVariable(cause, stack);
       const exception = accessViolation(cause, this.scheduler.irql, activation.rip);
       if (exception !== undefined) return exception;
-      throw this.fatal(cause, this.unwind(activation), cause instanceof MemoryFault);
+      throw this.fatal(cause, stack, cause instanceof MemoryFault);
     }
     if (cause.kind !== 'exception') throw new InternalError('not-an-exception', `${cause.kind} is no exception`);
     const exception = processorException(cause.vector, activation.rip);
     if (exception !== undefined) return exception;
-    throw this.fatalVector(activation, cause.vector);
+    throw this.fatalVector(activation, cause.vector, stack);
   }
 
   /** A variable haltex lacks has an address without memory: that is not the driver's fault. */
-  private checkMissingVariable({ access, address }: RefusedAccess, activation: Activation): void {
+  private checkMissingVariable({ access, address }: RefusedAccess, stack: Stack): void {
     if (access === 'execute' || !this.code.holds(address)) return;
     const entry = this.code.near(address);
     if (entry === undefined) return;
@@ -123,7 +132,7 @@ export class Exceptions implements ExceptionHandling {
       entry.kind === 'missing'
         ? `the driver ${access}s the variable ${entry.name} of ${entry.module}, which haltex does not provide`
         : `the driver ${access}s the code of ${entry.name}, which haltex has only by name`;
-    throw new Unsupported(entry.name, what, this.unwind(activation));
+    throw new Unsupported(entry.name, what, stack);
   }
 
   /** An access that Windows stops for: the event, and the stop. */
@@ -147,8 +156,7 @@ export class Exceptions implements ExceptionHandling {
     return new BugCheck(code, `${who} ${describeAccess(fault)}, ${reason}`, stack);
   }
 
-  private fatalVector(activation: Activation, vector: number): BugCheck {
-    const stack = this.unwind(activation);
+  private fatalVector(activation: Activation, vector: number, stack: Stack): BugCheck {
     if (vector === FASTFAIL_VECTOR) {
       const code = Number(BigInt.asUintN(32, activation.gpr[Register.RCX] as bigint));
       this.trace.emit({ kind: 'fact', what: 'fast-fail', detail: { code }, stack });
@@ -166,8 +174,7 @@ export class Exceptions implements ExceptionHandling {
     );
   }
 
-  private doubleFault(activation: Activation, fault: MemoryFault): BugCheck {
-    const stack = this.unwind(activation);
+  private doubleFault(activation: Activation, fault: MemoryFault, stack: Stack): BugCheck {
     this.emitFault(fault, stack, false);
     const why =
       fault.shadow === Shadow.StackGuard
@@ -182,7 +189,7 @@ export class Exceptions implements ExceptionHandling {
     const access =
       cause instanceof MemoryFault || (!(cause instanceof Error) && cause.kind === 'fault') ? cause : undefined;
     if (access !== undefined) this.emitFault(access, stack, byKernel);
-    else this.note('exception-unhandled', data, undefined, stack);
+    else this.note('exception-unhandled', data, stack);
     // The root of a system thread asks for the first code, whoever else lets an exception out for the second.
     const code =
       this.scheduler.current.kind === 'thread'
@@ -223,14 +230,13 @@ export class Exceptions implements ExceptionHandling {
     });
   }
 
-  private note(what: string, data: ExceptionData, activation: Activation | undefined, stack?: Stack): void {
+  private note(what: string, data: ExceptionData, stack: Stack): void {
     const detail: Record<string, Value> = {
       code: hex(data.code),
       place: placeName(this, data.address),
       parameters: data.parameters.map(hex),
     };
-    const shown = activation === undefined ? (stack ?? []) : this.unwind(activation);
-    this.trace.emit({ kind: 'fact', what, detail, stack: shown });
+    this.trace.emit({ kind: 'fact', what, detail, stack });
   }
 
   unwind(activation: Activation): Frame[] {
