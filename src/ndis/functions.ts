@@ -1,9 +1,11 @@
 /** Every NDIS function we have, by name. A family joins by one line. */
 import { attributeFunctions } from './attributes.ts';
+import { busDataFunctions } from './bus-data.ts';
 import { cloneOidFunctions } from './clone-oids.ts';
 import { configurationFunctions } from './configuration.ts';
 import { dataPathFunctions } from './data-path.ts';
 import { derivedListFunctions } from './derived-net-buffer-lists.ts';
+import { dmaChannelFunctions } from './dma-channels.ts';
 import { driverFunctions } from './driver.ts';
 import { errorLogFunctions } from './error-log.ts';
 import { eventFunctions } from './events.ts';
@@ -51,6 +53,8 @@ export const ndisFunctions = {
   ...resetFunctions,
   ...statusIndicationFunctions,
   ...driverFunctions,
+  ...busDataFunctions,
+  ...dmaChannelFunctions,
   ...interruptFunctions,
   ...ioPortFunctions,
   ...ioSpaceFunctions,

@@ -7,6 +7,7 @@ import type { PciDevice } from '../kernel/pci.ts';
 import type { Handle } from '../trace/units.ts';
 import { Shadow } from '../x64/memory.ts';
 import { Adapter } from './adapter.ts';
+import { DeviceStacks } from './bus-data.ts';
 import { Configuration } from './configuration.ts';
 import { DataPath } from './data-path.ts';
 import { NdisDevices } from './device-objects.ts';
@@ -56,6 +57,7 @@ export class Ndis {
   readonly ports: Ports;
   readonly interrupts: Interrupts;
   readonly ioPorts: IoPorts;
+  readonly deviceStacks: DeviceStacks;
   readonly dma: ScatterGatherDma;
   readonly sharedMemory: SharedMemory;
   readonly logs: Logs;
@@ -89,6 +91,7 @@ export class Ndis {
     this.ports = new Ports(this);
     this.interrupts = new Interrupts(this);
     this.ioPorts = new IoPorts(this);
+    this.deviceStacks = new DeviceStacks(this);
     this.dma = new ScatterGatherDma(this);
     this.sharedMemory = new SharedMemory(this);
     this.logs = new Logs(this);
