@@ -336,9 +336,11 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
   const initialized = view
     .runs('MiniportInitializeEx')
     .findLast((init) => init.adapter === span.adapter && init.enter.seq < leave.seq);
-  for (const holding of view.heldAt(leave.seq)) {
+  const held = view.heldAt(leave.seq);
+  for (const holding of held) {
     const row = byType.get(holding.acquired.type);
     if (row === undefined || row.scope !== 'adapter' || adapterOf(view, holding) !== span.adapter) continue;
+    if (isConsequence(holding, held)) continue;
     const late =
       row.allocation === true &&
       !failed &&
@@ -358,6 +360,12 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
 }
 
 const MEMORY = new Set(['memory', 'pool']);
+
+/** A timer object that is still set could not be freed: that it is still there is no second fault. */
+function isConsequence({ acquired }: Holding, held: readonly Holding[]): boolean {
+  if (acquired.type !== 'timer-object') return false;
+  return held.some(({ acquired: other }) => other.type === 'timer-set' && other.key === acquired.key);
+}
 
 function where({ acquired }: Holding): string {
   return acquired.callback ?? 'The driver';
