@@ -1,10 +1,17 @@
 /** Every kernel and HAL function we have, by name. A family joins by one line. */
 
+import { executiveResourceFunctions, mutexFunctions, pushLockFunctions } from './blocking-locks.ts';
 import { cStringFunctions } from './c-strings.ts';
 import { contiguousMemoryFunctions } from './contiguous-memory.ts';
 import { dpcFunctions } from './dpcs.ts';
+import { executiveSpinLockFunctions } from './executive-spin-locks.ts';
+import { interlockedListFunctions } from './interlocked-lists.ts';
+import { ioDeviceFunctions } from './io-device-functions.ts';
 import { ioMappingFunctions } from './io-mappings.ts';
 import { ioWorkItemFunctions } from './io-work-items.ts';
+import { irpFunctions } from './irp-functions.ts';
+import { irqlFunctions } from './irql.ts';
+import { lookasideFunctions } from './lookaside.ts';
 import { mdlFunctions } from './mdl.ts';
 import { memoryFunctions } from './memory-routines.ts';
 import { objectManagerFunctions } from './object-manager.ts';
@@ -15,6 +22,7 @@ import { probeFunctions } from './probes.ts';
 import { processorFunctions } from './processor-information.ts';
 import { registryFunctions } from './registry-functions.ts';
 import { registryQueryFunctions } from './registry-query.ts';
+import { rundownFunctions } from './rundown-protection.ts';
 import { sehFunctions } from './seh.ts';
 import { spinLockFunctions } from './spin-locks.ts';
 import { stringFunctions } from './strings.ts';
@@ -25,6 +33,8 @@ import { timerFunctions } from './timers.ts';
 import { waitFunctions } from './waits.ts';
 
 export const kernelFunctions = {
+  ...irpFunctions,
+  ...ioDeviceFunctions,
   ...registryQueryFunctions,
   ...registryFunctions,
   ...systemFunctions,
@@ -35,6 +45,14 @@ export const kernelFunctions = {
   ...mdlFunctions,
   ...cStringFunctions,
   ...contiguousMemoryFunctions,
+  ...executiveResourceFunctions,
+  ...mutexFunctions,
+  ...pushLockFunctions,
+  ...executiveSpinLockFunctions,
+  ...interlockedListFunctions,
+  ...irqlFunctions,
+  ...lookasideFunctions,
+  ...rundownFunctions,
   ...dpcFunctions,
   ...objectFunctions,
   ...objectManagerFunctions,

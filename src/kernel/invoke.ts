@@ -73,8 +73,8 @@ export class Invoker {
       throw this.left(record, enter, error);
     }
     const result = decodeResult(record.returns, bits);
-    const changed = this.scheduler.irql !== irql;
-    const held = context.locks.slice(locks) as Address[];
+    const changed = this.scheduler.irql !== irql && record.changesIrql !== true;
+    const held = record.changesIrql === true ? [] : (context.locks.slice(locks) as Address[]);
     this.trace.emit({
       kind: 'leave',
       callback: record.name,

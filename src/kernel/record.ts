@@ -214,6 +214,8 @@ export interface CallbackRecord<P extends Params = Params, K extends ReturnKind 
   readonly returns: K;
   /** The IRQL it is called at. */
   readonly irql: IrqlRange;
+  /** Its business is to take or give back a lock: it returns at another IRQL, and that stays. */
+  readonly changesIrql?: boolean;
 }
 // biome-ignore lint/suspicious/noExplicitAny: the table of all callbacks forgets their parameters
 export type AnyCallback = CallbackRecord<any, any>;
