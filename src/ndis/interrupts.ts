@@ -7,6 +7,7 @@ import type { InterruptSource } from '../kernel/hardware.ts';
 import { pointer, type View } from '../kernel/layout.ts';
 import {
   ANY,
+  type AnyCallback,
   CODE,
   failsWith,
   functionsOf,
@@ -18,12 +19,20 @@ import {
   ULONG,
   UP_TO_DIRQL,
 } from '../kernel/record.ts';
-import { type Context, type Coroutine, POINT } from '../kernel/scheduler.ts';
+import { type Coroutine, POINT } from '../kernel/scheduler.ts';
 import { Hang } from '../kernel/stops.ts';
 import { GROUP_AFFINITY } from '../kernel/structures.ts';
 import { type Address, at, DEVICE_LEVEL, type Handle, hex, type Irql, NULL } from '../trace/units.ts';
 import type { Adapter } from './adapter.ts';
 import { emitFact } from './facts.ts';
+import {
+  type Connected,
+  type HandlerName,
+  handlerNames,
+  type InterruptDpc,
+  InterruptLock,
+  Registration,
+} from './interrupt-registration.ts';
 import {
   InterruptType,
   IO_INTERRUPT_MESSAGE_INFO,
@@ -63,85 +72,25 @@ const LOCAL_APIC = 0xfee0_0000;
 const LATCHED = 1;
 const RISING_EDGE = 2;
 
-/** The lock that keeps one source's ISR, or all of them, apart from MiniportSynchronizeInterrupt on other processors. */
-class InterruptLock {
-  private holder: Context | undefined;
-
-  *take(context: Context, what: string): Coroutine<void> {
-    if (this.holder !== undefined) {
-      yield { kind: 'wait', what, ready: () => this.holder === undefined, spins: true };
-    }
-    this.holder = context;
-  }
-
-  release(): void {
-    this.holder = undefined;
-  }
-
-  heldBy(context: Context): boolean {
-    return this.holder === context;
-  }
-}
-
-interface Connected {
-  readonly source: InterruptSource;
-  readonly lock: InterruptLock;
-  /** Guest memory for QueueDefaultInterruptDpc and TargetProcessors. */
-  readonly answers: Address;
-}
-
-class Registration {
-  readonly adapter: Adapter;
-  readonly handle: Handle;
-  readonly context: Handle;
-  readonly handlers: Readonly<Record<HandlerName, Address>>;
-  readonly messages: boolean;
-  readonly connected: readonly Connected[];
-  readonly messageTable: Address;
-  /** ISRs and synchronised routines that run now. */
-  running = 0;
-  live = true;
-  /** One object for each message and processor: NDIS has one DPC for each such pair (page: ndis-ndismqueuedpcex). */
-  private readonly dpcs = new Map<string, { readonly message: number; readonly processor: number }>();
-
-  constructor(
-    parts: Pick<
-      Registration,
-      'adapter' | 'handle' | 'context' | 'handlers' | 'messages' | 'connected' | 'messageTable'
-    >,
-  ) {
-    this.adapter = parts.adapter;
-    this.handle = parts.handle;
-    this.context = parts.context;
-    this.handlers = parts.handlers;
-    this.messages = parts.messages;
-    this.connected = parts.connected;
-    this.messageTable = parts.messageTable;
-  }
-
-  dpcOf(message: number, processor: number): { readonly message: number; readonly processor: number } {
-    const key = `${message} ${processor}`;
-    const known = this.dpcs.get(key) ?? { message, processor };
-    this.dpcs.set(key, known);
-    return known;
-  }
-
-  allDpcs(): Iterable<object> {
-    return this.dpcs.values();
-  }
-}
-
-const handlerNames = [
-  'InterruptHandler',
-  'InterruptDpcHandler',
-  'DisableInterruptHandler',
-  'EnableInterruptHandler',
-  'MessageInterruptHandler',
-  'MessageInterruptDpcHandler',
-  'DisableMessageInterruptHandler',
-  'EnableMessageInterruptHandler',
-] as const;
-type HandlerName = (typeof handlerNames)[number];
+/** The routines NDIS calls, for messages and for the line. */
+const routines = {
+  isr: {
+    message: [MiniportMessageInterrupt, 'MessageInterruptHandler'],
+    line: [MiniportInterrupt, 'InterruptHandler'],
+  },
+  dpc: {
+    message: [MiniportMessageInterruptDPC, 'MessageInterruptDpcHandler'],
+    line: [MiniportInterruptDPC, 'InterruptDpcHandler'],
+  },
+  disable: {
+    message: [MiniportDisableMessageInterrupt, 'DisableMessageInterruptHandler'],
+    line: [MiniportDisableInterruptEx, 'DisableInterruptHandler'],
+  },
+  enable: {
+    message: [MiniportEnableMessageInterrupt, 'EnableMessageInterruptHandler'],
+    line: [MiniportEnableInterruptEx, 'EnableInterruptHandler'],
+  },
+} as const;
 
 export class Interrupts {
   private readonly ndis: Ndis;
@@ -243,6 +192,7 @@ export class Interrupts {
     yield* this.drain(registration);
     registration.live = false;
     for (const { answers } of registration.connected) kernel.heap.free(answers);
+    for (const { throttle } of registration.allDpcs()) kernel.heap.free(throttle);
     if (registration.messageTable !== NULL) kernel.heap.free(registration.messageTable);
   }
 
@@ -275,12 +225,12 @@ export class Interrupts {
     let queued = 0;
     for (const { number } of scheduler.processors) {
       if ((Math.floor(mask / 2 ** number) & 1) === 0) continue;
-      const source = registration.dpcOf(message, number);
+      const source = registration.dpcOf(message, number, () => this.throttle());
       const done = dpcs.queue({
         name: registration.messages ? `interrupt DPC of message ${message}` : 'interrupt DPC',
         source,
         processor: number,
-        start: () => this.runDpc(registration, message, number, context),
+        start: () => this.runDpc(registration, source, context),
       });
       if (done) queued += 2 ** number;
     }
@@ -309,25 +259,10 @@ export class Interrupts {
   *diagnose(adapter: Adapter, what: 'disable' | 'enable'): Coroutine<void> {
     const registration = this.registrations.find((other) => other.live && other.adapter === adapter);
     if (registration === undefined) return;
-    const { handlers, context, messages, connected } = registration;
-    for (const message of connected.keys()) {
-      const call = messages
-        ? () =>
-            this.ndis.kernel.invoker.invoke(
-              what === 'disable' ? MiniportDisableMessageInterrupt : MiniportEnableMessageInterrupt,
-              handlers[what === 'disable' ? 'DisableMessageInterruptHandler' : 'EnableMessageInterruptHandler'],
-              { MiniportInterruptContext: context, MessageId: message },
-              adapter.handle,
-            )
-        : () =>
-            this.ndis.kernel.invoker.invoke(
-              what === 'disable' ? MiniportDisableInterruptEx : MiniportEnableInterruptEx,
-              handlers[what === 'disable' ? 'DisableInterruptHandler' : 'EnableInterruptHandler'],
-              { MiniportInterruptContext: context },
-              adapter.handle,
-            );
+    for (const message of registration.connected.keys()) {
+      const call = this.call(registration, message, what, {});
       yield* this.synchronize(registration, message, function* () {
-        yield* call();
+        yield* call;
         return true;
       });
     }
@@ -348,63 +283,58 @@ export class Interrupts {
   }
 
   private *isr(registration: Registration, message: number, { answers }: Connected): Coroutine<boolean> {
-    const { invoker, memory, scheduler } = this.ndis.kernel;
-    const { handlers, context, adapter } = registration;
+    const { memory, scheduler } = this.ndis.kernel;
     const TargetProcessors = at(answers, 4);
     memory.writeU8(answers, 0);
     memory.writeU32(TargetProcessors, 0);
-    const given = { MiniportInterruptContext: context, QueueDefaultInterruptDpc: answers, TargetProcessors };
-    const ours = registration.messages
-      ? yield* invoker.invoke(
-          MiniportMessageInterrupt,
-          handlers.MessageInterruptHandler,
-          {
-            MiniportInterruptContext: context,
-            MessageId: message,
-            QueueDefaultInterruptDpc: answers,
-            TargetProcessors,
-          },
-          adapter.handle,
-        )
-      : yield* invoker.invoke(MiniportInterrupt, handlers.InterruptHandler, given, adapter.handle);
+    const ours = yield* this.call(registration, message, 'isr', {
+      QueueDefaultInterruptDpc: answers,
+      TargetProcessors,
+    });
     // DPCs are scheduled whatever the ISR returned (page: nc-ndis-miniport_isr).
     const here = scheduler.processor.number;
     const mask = memory.readU8(answers) !== 0 ? 2 ** here : memory.readU32(TargetProcessors);
     this.queueDpcs(registration, message, mask, NULL);
-    return ours;
+    return ours === true;
   }
 
-  private *runDpc(registration: Registration, message: number, processor: number, context: Address): Coroutine<void> {
-    const { invoker, memory, heap } = this.ndis.kernel;
-    const { handlers, adapter } = registration;
-    const throttle = heap.allocate(NDIS_RECEIVE_THROTTLE_PARAMETERS.size, 'NDIS_RECEIVE_THROTTLE_PARAMETERS', {
-      fill: 0,
-    });
-    memory.writeU32(throttle, NDIS_INDICATE_ALL_NBLS);
-    const common = {
+  private *runDpc(
+    registration: Registration,
+    { message, processor, throttle }: InterruptDpc,
+    context: Address,
+  ): Coroutine<void> {
+    const parameters = NDIS_RECEIVE_THROTTLE_PARAMETERS.at(this.ndis.kernel.memory, throttle);
+    parameters.MaxNblsToIndicate = NDIS_INDICATE_ALL_NBLS;
+    parameters.MoreNblsPending = 0;
+    yield* this.call(registration, message, 'dpc', {
       MiniportDpcContext: context,
       ReceiveThrottleParameters: throttle,
       NdisReserved2: NULL,
-    };
-    if (registration.messages) {
-      yield* invoker.invoke(
-        MiniportMessageInterruptDPC,
-        handlers.MessageInterruptDpcHandler,
-        { MiniportInterruptContext: registration.context, MessageId: message, ...common },
-        adapter.handle,
-      );
-    } else {
-      yield* invoker.invoke(
-        MiniportInterruptDPC,
-        handlers.InterruptDpcHandler,
-        { MiniportInterruptContext: registration.context, ...common },
-        adapter.handle,
-      );
+    });
+    // A driver that has more to indicate gets another DPC (page: ns-ndis-_ndis_receive_throttle_parameters).
+    if (registration.live && (parameters.MoreNblsPending & 1) !== 0) {
+      this.queueDpcs(registration, message, 2 ** processor, context);
     }
-    const more = (NDIS_RECEIVE_THROTTLE_PARAMETERS.at(memory, throttle).MoreNblsPending & 1) !== 0;
-    heap.free(throttle);
-    // A driver that was told to stop early gets another DPC (page: ns-ndis-_ndis_receive_throttle_parameters).
-    if (more && registration.live) this.queueDpcs(registration, message, 2 ** processor, context);
+  }
+
+  /** Calls the driver's routine of that kind: the messages' one, or the line's, which is not told a message. */
+  private call(
+    { adapter, handlers, context, messages }: Registration,
+    message: number,
+    kind: keyof typeof routines,
+    args: Readonly<Record<string, number>>,
+  ): Coroutine<unknown> {
+    const [record, handler] = routines[kind][messages ? 'message' : 'line'];
+    return this.ndis.kernel.invoker.invoke(
+      record as AnyCallback,
+      handlers[handler],
+      { MiniportInterruptContext: context, ...(messages ? { MessageId: message } : {}), ...args },
+      adapter.handle,
+    );
+  }
+
+  private throttle(): Address {
+    return this.ndis.kernel.heap.allocate(NDIS_RECEIVE_THROTTLE_PARAMETERS.size, 'NDIS_RECEIVE_THROTTLE_PARAMETERS');
   }
 
   private messageTable(sources: readonly InterruptSource[], unified: boolean): Address {

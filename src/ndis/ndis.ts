@@ -138,8 +138,8 @@ export class Ndis {
   adapterGone(adapter: Adapter, after: 'halt' | 'failed initialize'): void {
     this.dataPath.adapterGone(adapter, after);
     this.interrupts.adapterGone(adapter);
-    this.sharedMemory.adapterGone(adapter);
-    this.dma.adapterGone(adapter);
+    this.sharedMemory.adapterGone(adapter, after);
+    this.dma.adapterGone(adapter, after);
     this.ports.adapterGone(adapter);
   }
 }

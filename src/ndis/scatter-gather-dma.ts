@@ -32,6 +32,9 @@ import {
   NDIS_STATUS_SUCCESS,
 } from './status.ts';
 
+/** NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_1: without the padding behind the last member. */
+const DESCRIPTION_SIZE = NDIS_SG_DMA_DESCRIPTION.offset('ScatterGatherListSize') + 4;
+
 /** One NdisMRegisterScatterGatherDma. */
 export interface DmaRegistration {
   readonly adapter: Adapter;
@@ -100,8 +103,8 @@ export class ScatterGatherDma {
   }
 
   /** The adapter is halted: no callback comes any more. */
-  adapterGone(adapter: Adapter): void {
-    this.abandon(({ dma }) => dma.adapter === adapter, 'halt');
+  adapterGone(adapter: Adapter, after: 'halt' | 'failed initialize'): void {
+    this.abandon(({ dma }) => dma.adapter === adapter, after);
     for (const registration of this.registrations) if (registration.adapter === adapter) registration.live = false;
   }
 
@@ -223,9 +226,7 @@ export const scatterGatherDmaFunctions = {
     body(ndis, { MiniportAdapterHandle, DmaDescription: description, NdisMiniportDmaHandle }) {
       const adapter = ndis.adapterOf(MiniportAdapterHandle);
       if (adapter === undefined) return NDIS_STATUS_FAILURE;
-      if (
-        headerFault(description.Header, ObjectType.SG_DMA_DESCRIPTION, [NDIS_SG_DMA_DESCRIPTION.end]) !== undefined
-      ) {
+      if (headerFault(description.Header, ObjectType.SG_DMA_DESCRIPTION, [NDIS_SG_DMA_DESCRIPTION.end]) !== undefined) {
         return NDIS_STATUS_BAD_VERSION;
       }
       if ((adapter.attributeFlags & Attributes.BUS_MASTER) === 0) return NDIS_STATUS_NOT_SUPPORTED;

@@ -120,7 +120,7 @@ export class SharedMemory {
   }
 
   /** What NDIS does with a request that is still open then is a gap (contract.md X1): here it is a fact, and forgotten. */
-  abandon(which: (request: Request) => boolean, at: 'halt' | 'deregister'): void {
+  abandon(which: (request: Request) => boolean, at: 'halt' | 'failed initialize' | 'deregister'): void {
     for (const request of this.pending) {
       if (!which(request)) continue;
       this.pending.delete(request);
@@ -130,8 +130,8 @@ export class SharedMemory {
     }
   }
 
-  adapterGone(adapter: Adapter): void {
-    this.abandon(({ dma }) => dma.adapter === adapter, 'halt');
+  adapterGone(adapter: Adapter, after: 'halt' | 'failed initialize'): void {
+    this.abandon(({ dma }) => dma.adapter === adapter, after);
   }
 
   provide(length: number): { readonly handle: Handle; readonly block: Allocation } | undefined {
