@@ -5,13 +5,15 @@
 import type { Stack, UndoOutcome, Value } from '../trace/events.ts';
 import type { Recorder } from '../trace/recorder.ts';
 import { type Address, hex } from '../trace/units.ts';
-import type { GuestMemory } from '../x64/memory.ts';
+import { type GuestMemory, MemoryFault } from '../x64/memory.ts';
+import { Landing } from './activation.ts';
 import { decodeArguments, printable, printableResult, type RawArguments } from './arguments.ts';
 import type { HostEntry } from './host-code.ts';
 import { RaisedStatus } from './raised-status.ts';
 import type { AnyFunction, CallSite, Detail } from './record.ts';
 import type { Found, Resources } from './resources.ts';
 import { type Coroutine, POINT, type Scheduler } from './scheduler.ts';
+import { Status } from './status.ts';
 import { Unsupported } from './stops.ts';
 
 /** Decides which acquisitions fail. Asked once for every call of a function that can fail. */
@@ -86,7 +88,8 @@ export class Calls {
       came(printableResult(record.returns, result));
       return result;
     } catch (error) {
-      if (error instanceof RaisedStatus) came({ raised: hex(error.status) });
+      const raised = raisedBy(error);
+      if (raised !== undefined) came({ raised });
       throw error;
     }
   }
@@ -165,4 +168,12 @@ function gave(record: AnyFunction, said: boolean | undefined, result: unknown): 
 
 function isCoroutine(value: unknown): value is Coroutine<unknown> {
   return typeof value === 'object' && value !== null && 'next' in value;
+}
+
+/** What a call raised instead of returning; undefined for stops. */
+function raisedBy(error: unknown): string | undefined {
+  if (error instanceof RaisedStatus) return hex(error.status);
+  if (error instanceof MemoryFault && error.address >= 0) return hex(Status.ACCESS_VIOLATION);
+  // An exception in a callback has found its handler outside this call.
+  return error instanceof Landing ? 'unwound' : undefined;
 }

@@ -191,6 +191,29 @@ describe.skipIf(missing)('exceptions in a compiled driver', () => {
     expect(bugCheck('smashes')).toMatchObject({ code: 0x7f, message: expect.stringContaining('stack is corrupted') });
   });
 
+  it('calls __C_specific_handler through a handler of the driver’s own', () => {
+    start();
+    expect(guest.call('with_cookie', 8)).toBe(-6);
+    // once while searching, once while unwinding
+    expect(guest.call('checks')).toBe(2);
+  });
+
+  it('writes what a call raised into the trace', () => {
+    start();
+    guest.call('raise', 0xc00000bb);
+    guest.call('two_callbacks');
+    const raised = guest.kernel.trace.events
+      .filter((event) => event.kind === 'return')
+      .filter(({ result }) => typeof result === 'object' && result !== null && 'raised' in result)
+      .map(({ fn, result }) => [fn, (result as { raised: string }).raised]);
+    expect(raised).toContainEqual(['ExRaiseStatus', '0xC00000BB']);
+    expect(raised.filter(([fn]) => fn === 'TestCall')).toEqual([
+      ['TestCall', 'unwound'],
+      ['TestCall', 'unwound'],
+    ]);
+    expect(guest.kernel.scheduler.alive()).toEqual([]);
+  });
+
   it('captures contexts', () => {
     start();
     expect(guest.call('captured')).toBe(1);

@@ -4,7 +4,7 @@
  */
 import type { FaultEvent, Frame, Stack, Value } from '../trace/events.ts';
 import type { Recorder } from '../trace/recorder.ts';
-import { type Address, hex } from '../trace/units.ts';
+import { type Address, hex, NULL } from '../trace/units.ts';
 import { type Exit, Register } from '../x64/cpu.ts';
 import { type GuestMemory, MemoryFault, Shadow } from '../x64/memory.ts';
 import type { Activation } from './activation.ts';
@@ -34,6 +34,15 @@ import { BugCheck, InternalError, Unsupported } from './stops.ts';
 
 /** What interrupts guest code, or the body of a function it called. */
 export type Cause = Exit | MemoryFault | RaisedStatus;
+
+/** Whose code did it; `kernel` on the driver's behalf, when a function it called is on top of the stack. */
+type Culprit = 'driver' | 'kernel';
+
+function named(by: Culprit, stack: Stack): string {
+  if (by === 'driver') return 'the driver';
+  const name = stack[0]?.name;
+  return name === undefined ? 'the kernel' : `${name}, called by the driver,`;
+}
 
 export class Exceptions implements ExceptionHandling {
   readonly memory: GuestMemory;
@@ -98,7 +107,7 @@ export class Exceptions implements ExceptionHandling {
       if (!(error instanceof MemoryFault)) throw error;
       throw this.doubleFault(activation, error, stack);
     }
-    if (!continued) throw this.unhandled(cause, data, stack);
+    if (!continued) throw this.unhandled(cause, data, stack, cause instanceof Error ? 'kernel' : 'driver');
   }
 
   /** A raised exception happens in the caller, behind its call: a filter that continues goes on there. */
@@ -115,7 +124,7 @@ export class Exceptions implements ExceptionHandling {
       this.checkMissingVariable(cause, stack);
       const exception = accessViolation(cause, this.scheduler.irql, activation.rip);
       if (exception !== undefined) return exception;
-      throw this.fatal(cause, stack, cause instanceof MemoryFault);
+      throw this.fatal(cause, stack, cause instanceof MemoryFault ? 'kernel' : 'driver');
     }
     if (cause.kind !== 'exception') throw new InternalError('not-an-exception', `${cause.kind} is no exception`);
     const exception = processorException(cause.vector, activation.rip);
@@ -136,7 +145,7 @@ export class Exceptions implements ExceptionHandling {
   }
 
   /** An access that Windows stops for: the event, and the stop. */
-  private fatal(fault: RefusedAccess, stack: Stack, byKernel: boolean): BugCheck {
+  private fatal(fault: RefusedAccess, stack: Stack, by: Culprit): BugCheck {
     const gone = fault.access === 'execute' ? this.modules.unloadedAt(fault.address) : undefined;
     if (gone !== undefined) {
       this.trace.emit({
@@ -146,14 +155,13 @@ export class Exceptions implements ExceptionHandling {
         stack,
       });
     }
-    this.emitFault(fault, stack, byKernel);
-    const who = byKernel ? `${stack[0]?.name ?? 'a kernel function'}, called by the driver,` : 'the driver';
+    this.emitFault(fault, stack, by);
     if (gone !== undefined) {
       const code = BugCheckCode.DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS;
       return new BugCheck(code, `code of ${gone.name} runs after the driver was unloaded`, stack);
     }
-    const { code, reason } = fatalAccess(fault, this.scheduler.irql, byKernel);
-    return new BugCheck(code, `${who} ${describeAccess(fault)}, ${reason}`, stack);
+    const { code, reason } = fatalAccess(fault, this.scheduler.irql, by === 'kernel');
+    return new BugCheck(code, `${named(by, stack)} ${describeAccess(fault)}, ${reason}`, stack);
   }
 
   private fatalVector(activation: Activation, vector: number, stack: Stack): BugCheck {
@@ -175,7 +183,7 @@ export class Exceptions implements ExceptionHandling {
   }
 
   private doubleFault(activation: Activation, fault: MemoryFault, stack: Stack): BugCheck {
-    this.emitFault(fault, stack, false);
+    this.emitFault(fault, stack, 'driver');
     const why =
       fault.shadow === Shadow.StackGuard
         ? 'the kernel stack is used up while an exception is being handled'
@@ -184,43 +192,40 @@ export class Exceptions implements ExceptionHandling {
   }
 
   /** No handler took it. */
-  private unhandled(cause: Cause, data: ExceptionData, stack: Stack): BugCheck {
-    const byKernel = cause instanceof Error;
+  private unhandled(cause: Cause, data: ExceptionData, stack: Stack, by: Culprit): BugCheck {
     const access =
       cause instanceof MemoryFault || (!(cause instanceof Error) && cause.kind === 'fault') ? cause : undefined;
-    if (access !== undefined) this.emitFault(access, stack, byKernel);
+    if (access !== undefined) this.emitFault(access, stack, by);
     else this.note('exception-unhandled', data, stack);
     // The root of a system thread asks for the first code, whoever else lets an exception out for the second.
     const code =
       this.scheduler.current.kind === 'thread'
         ? BugCheckCode.SYSTEM_THREAD_EXCEPTION_NOT_HANDLED
         : BugCheckCode.KMODE_EXCEPTION_NOT_HANDLED;
-    const who = byKernel ? `${stack[0]?.name ?? 'a kernel function'}, called by the driver,` : 'the driver';
     const does = access === undefined ? `raises ${exceptionName(data.code)}` : describeAccess(access);
-    return new BugCheck(code, `${who} ${does}, and no exception handler takes it`, stack);
+    return new BugCheck(code, `${named(by, stack)} ${does}, and no exception handler takes it`, stack);
   }
 
   /**
-   * A fault or a raised status that left TypeScript code which no guest routine called: a TypeScript miniport, or the kernel's
-   * own. Gives the stop; anything else comes back as it is.
+   * A fault or a raised status that left TypeScript code which no guest routine called: a TypeScript miniport's outermost
+   * routine, or the kernel's own threads (whoever runs the scheduler asks then). Gives the stop; any other error comes back.
    */
-  outermost(error: unknown, stack: Stack): unknown {
+  outermost(error: unknown, by: Culprit, stack: Stack): unknown {
     if (error instanceof MemoryFault) {
-      const where = 0 as Address;
-      const data = accessViolation(error, this.scheduler.irql, where);
-      return data === undefined ? this.fatal(error, stack, true) : this.unhandled(error, data, stack);
+      const data = accessViolation(error, this.scheduler.irql, NULL);
+      return data === undefined ? this.fatal(error, stack, by) : this.unhandled(error, data, stack, by);
     }
-    if (error instanceof RaisedStatus) return this.unhandled(error, statusException(error.status, 0 as Address), stack);
+    if (error instanceof RaisedStatus) return this.unhandled(error, statusException(error.status, NULL), stack, by);
     return error;
   }
 
-  private emitFault(fault: RefusedAccess, stack: Stack, byKernel: boolean): void {
+  private emitFault(fault: RefusedAccess, stack: Stack, by: Culprit): void {
     const { access, address, size } = fault;
     const why: FaultEvent['why'] = whyRefused(fault);
     const block = this.modules.explain(address) ?? this.heap.explain(address);
     this.trace.emit({
       kind: 'fault',
-      by: byKernel ? 'kernel' : 'driver',
+      by,
       access,
       address,
       size,

@@ -92,7 +92,7 @@ export class Invoker {
   private left(record: CallbackRecord, enter: number, error: unknown): unknown {
     const { callbacks } = this.scheduler.current;
     // What leaves the outermost routine of a TypeScript miniport has met no catch, and no one else will handle it.
-    const goesOn = callbacks.length > 1 ? error : this.exceptions.outermost(error, sitesOf(error));
+    const goesOn = callbacks.length > 1 ? error : this.exceptions.outermost(error, 'driver', sitesOf(error));
     if (goesOn instanceof Landing || goesOn instanceof RaisedStatus || goesOn instanceof MemoryFault) {
       this.trace.emit({ kind: 'leave', callback: record.name, enter, result: null, raised: true });
       callbacks.pop();

@@ -56,8 +56,6 @@ export interface ReturnEvent {
   readonly result: Value;
   /** Set when haltex made this call fail on purpose. */
   readonly injected?: string;
-  /** Set when the call did not return: it raised this exception, or an exception in a callback went through it. */
-  readonly raised?: string;
 }
 
 /** Kinds of things a driver acquires and owes. Each has its rules in contract/ (`halt-leaks-…`). */

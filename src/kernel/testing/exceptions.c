@@ -178,5 +178,14 @@ EXPORT int __GSHandlerCheck_SEH(RECORD *record, void *frame, void *context, DISP
   return __C_specific_handler(record, frame, context, dispatcher);
 }
 EXPORT int checks(u64 a) { return gs_checks; }
+int gs_function(int *p);
+__asm__(
+  ".text\n .globl gs_function\n .def gs_function; .scl 2; .type 32; .endef\n"
+  "gs_function:\n .seh_proc gs_function\n subq $40, %rsp\n .seh_stackalloc 40\n .seh_endprologue\n"
+  "gs_begin: movl (%rcx), %eax\n nop\n gs_end: addq $40, %rsp\n ret\n"
+  "gs_target: movl $-6, %eax\n addq $40, %rsp\n ret\n"
+  ".seh_handler __GSHandlerCheck_SEH, @except, @unwind\n .seh_handlerdata\n"
+  ".long 1, gs_begin@IMGREL, gs_end@IMGREL, 1, gs_target@IMGREL, 0x20\n .text\n .seh_endproc\n");
+EXPORT int with_cookie(u64 a) { return gs_function((int *)a); }
 __attribute__((section("INIT"))) EXPORT int in_init(u64 a) { return 4; }
 __attribute__((section("INIT"))) int DriverEntry(void *driver, void *path) { TestStack(); return 0; }
