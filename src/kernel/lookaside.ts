@@ -194,7 +194,8 @@ const deleting = (page: string, irql: typeof D) =>
     returns: 'void',
     irql,
     undoes: {
-      types: ['ex-lookaside'],
+      // NDIS' list is the same structure, and its delete is this function by a macro.
+      types: ['ex-lookaside', 'lookaside-list'],
       key: ({ Lookaside }) => Lookaside,
       stray: ({ pool }, { Lookaside }) => pool.describe(Lookaside),
       otherwise: () => undefined,

@@ -136,6 +136,9 @@ function byFlags({ pool, trace }: Kernel, flags: bigint, args: Required<Sized>, 
   });
 }
 
+/** NDIS memory is pool too: freeing it here works on Windows (observed); the undo's `type` and `fn` tell a rule that they differ. */
+const FREED_AS_POOL = ['pool', 'memory'] as const;
+
 const f = functionsOf<Kernel>();
 const raisesType = ({ PoolType }: { PoolType: number }) => (PoolType & Type.raises) !== 0;
 const raisesQuota = ({ PoolType }: { PoolType: number }) => (PoolType & Type.quotaFails) === 0;
@@ -236,7 +239,7 @@ export const poolFunctions = {
     page: 'ntddk-exfreepool',
     params: { P: POINTER },
     returns: 'void',
-    undoes: { types: ['pool'], key: ({ P }) => P, stray, otherwise: () => undefined },
+    undoes: { types: FREED_AS_POOL, key: ({ P }) => P, stray, otherwise: () => undefined },
     body({ pool }, { P }) {
       pool.free(P);
       return undefined;
@@ -247,7 +250,7 @@ export const poolFunctions = {
     page: 'wdm-exfreepoolwithtag',
     params: { P: POINTER, Tag: ULONG },
     returns: 'void',
-    undoes: { types: ['pool'], key: ({ P }) => P, match: tagToMatch, stray, otherwise: () => undefined },
+    undoes: { types: FREED_AS_POOL, key: ({ P }) => P, match: tagToMatch, stray, otherwise: () => undefined },
     body({ pool }, { P }) {
       pool.free(P);
       return undefined;
@@ -258,7 +261,7 @@ export const poolFunctions = {
     page: 'wdm-exfreepool2',
     params: { P: POINTER, Tag: ULONG, ExtendedParameters: POINTER, ExtendedParametersCount: ULONG },
     returns: 'void',
-    undoes: { types: ['pool'], key: ({ P }) => P, match: tagToMatch, stray, otherwise: () => undefined },
+    undoes: { types: FREED_AS_POOL, key: ({ P }) => P, match: tagToMatch, stray, otherwise: () => undefined },
     body({ pool }, { P }) {
       pool.free(P);
       return undefined;

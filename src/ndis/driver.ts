@@ -143,6 +143,7 @@ export const driverFunctions = {
         handlers: copyHandlers(characteristics),
       });
       ndis.drivers.push(driver);
+      if (args.DriverObject !== NULL) ndis.devices.takeOver(args.DriverObject);
       // The handle is good inside MiniportSetOptions, which NDIS calls before the registration returns (page: set_options).
       args.NdisMiniportDriverHandle.set(driver.handle);
       const setOptions = driver.handlers.SetOptionsHandler ?? NULL;

@@ -5,6 +5,7 @@ import { cloneOidFunctions } from './clone-oids.ts';
 import { configurationFunctions } from './configuration.ts';
 import { dataPathFunctions } from './data-path.ts';
 import { derivedListFunctions } from './derived-net-buffer-lists.ts';
+import { deviceObjectFunctions } from './device-objects.ts';
 import { dmaChannelFunctions } from './dma-channels.ts';
 import { driverFunctions } from './driver.ts';
 import { errorLogFunctions } from './error-log.ts';
@@ -20,6 +21,7 @@ import { ioSpaceFunctions } from './io-space.ts';
 import { legacyTimerFunctions } from './legacy-timers.ts';
 import { lifecycleFunctions } from './lifecycle.ts';
 import { logFunctions } from './logs.ts';
+import { lookasideFunctions } from './lookaside.ts';
 import { ndisMdlFunctions } from './mdls.ts';
 import { memoryFunctions } from './memory.ts';
 import { ndis5Functions } from './ndis5.ts';
@@ -39,6 +41,7 @@ import { statusIndicationFunctions } from './status-indications.ts';
 import { stringFunctions } from './strings.ts';
 import { systemFunctions } from './system.ts';
 import { timerFunctions } from './timers.ts';
+import { virtualizationFunctions } from './virtualization.ts';
 import { workItemFunctions } from './work-items.ts';
 
 export const ndisFunctions = {
@@ -82,5 +85,8 @@ export const ndisFunctions = {
   ...processorFunctions,
   ...stringFunctions,
   ...systemFunctions,
+  ...deviceObjectFunctions,
+  ...lookasideFunctions,
+  ...virtualizationFunctions,
   ...portFunctions,
 };

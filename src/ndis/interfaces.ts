@@ -113,7 +113,7 @@ export const interfaceFunctions = {
       failsWith('not-supported', NDIS_STATUS_NOT_SUPPORTED),
     ],
     body(ndis, { ProviderCharacteristics, pNdisIfProviderHandle }) {
-      const size = NDIS_IF_PROVIDER_CHARACTERISTICS.size;
+      const size = NDIS_IF_PROVIDER_CHARACTERISTICS.end;
       if (headerFault(ProviderCharacteristics.Header, ObjectType.DEFAULT, [size]) !== undefined) {
         return NDIS_STATUS_INVALID_PARAMETER;
       }

@@ -1,6 +1,6 @@
 /**
  * What NDIS tells about the system, and sleeping. Pages: ndis-ndisgetversion, ndis-ndismsleep, ndis-ndisgetsystemuptimeex,
- * ndis-ndisgetcurrentsystemtime, ndis-ndisgetroutineaddress, ndis-ndisgethypervisorinfo, ndis-ndisgetshareddataalignment.
+ * ndis-ndisgetcurrentsystemtime, ndis-ndisgetroutineaddress, ndis-ndisgethypervisorinfo.
  */
 import { struct, u32, u64 } from '../kernel/layout.ts';
 import { A, ANY, D, functionsOf, HANDLE, IN, OUT, P, ULONG } from '../kernel/record.ts';
@@ -14,8 +14,6 @@ import { NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS } from './status.ts';
 
 /** NDIS 6.80, of Windows 10 1709: the version whose headers and lists the model follows. */
 export const NDIS_VERSION = 0x0006_0050;
-/** A cache line of x64. */
-const SHARED_DATA_ALIGNMENT = 64;
 
 export const NDIS_HYPERVISOR_INFO = struct('NDIS_HYPERVISOR_INFO', {
   Header: NDIS_OBJECT_HEADER,
@@ -84,14 +82,6 @@ export const systemFunctions = {
       pCurrentTime.set(kernel.clock.systemTime);
       return undefined;
     },
-  }),
-  NdisGetSharedDataAlignment: f({
-    ...common,
-    page: 'ndis-ndisgetshareddataalignment',
-    params: {},
-    returns: 'u32',
-    irql: ANY,
-    body: () => SHARED_DATA_ALIGNMENT,
   }),
   NdisGetHypervisorInfo: f({
     ...common,
