@@ -102,7 +102,7 @@ describe('events', () => {
     const { kernel, wdk, run, event } = machine();
     run(function* () {
       yield* wdk.KeInitializeEvent({ Event: event, Type: 1, State: false });
-      kernel.clock.set(MILLISECOND as never, () => kernel.dispatcher.setEvent(event));
+      kernel.clock.set(1000 as never, () => kernel.dispatcher.setEvent(event));
       const zero = { Object: event, ...forever, Timeout: { QuadPart: 0 } };
       while ((yield* wdk.KeWaitForSingleObject(zero)) !== 0);
     });

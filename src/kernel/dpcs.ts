@@ -98,7 +98,12 @@ export class Dpcs {
   }
 
   isRunning(source: object): boolean {
-    return [...this.flights].some((flight) => flight.source === source && flight.running);
+    return this.running(source) > 0;
+  }
+
+  /** How many of that source run: one that is queued again may run on two processors at a time. */
+  running(source: object): number {
+    return [...this.flights].filter((flight) => flight.source === source && flight.running).length;
   }
 
   /** Blocks until every DPC that is queued or running now has ended; of one source only where given. */

@@ -1,9 +1,13 @@
 /** Every kernel and HAL function we have, by name. A family joins by one line. */
 
+import { bitmapFunctions } from './bitmaps.ts';
 import { executiveResourceFunctions, mutexFunctions, pushLockFunctions } from './blocking-locks.ts';
 import { cStringFunctions } from './c-strings.ts';
+import { callbackFunctions } from './callbacks.ts';
 import { contiguousMemoryFunctions } from './contiguous-memory.ts';
 import { dpcFunctions } from './dpcs.ts';
+import { etwFunctions } from './etw.ts';
+import { exTimerFunctions } from './ex-timers.ts';
 import { executiveSpinLockFunctions } from './executive-spin-locks.ts';
 import { interlockedListFunctions } from './interlocked-lists.ts';
 import { ioDeviceFunctions } from './io-device-functions.ts';
@@ -14,6 +18,7 @@ import { irqlFunctions } from './irql.ts';
 import { lookasideFunctions } from './lookaside.ts';
 import { mdlFunctions } from './mdl.ts';
 import { memoryFunctions } from './memory-routines.ts';
+import { notificationFunctions } from './notifications.ts';
 import { objectManagerFunctions } from './object-manager.ts';
 import { objectFunctions } from './objects.ts';
 import { poolFunctions } from './pool.ts';
@@ -27,12 +32,18 @@ import { sehFunctions } from './seh.ts';
 import { spinLockFunctions } from './spin-locks.ts';
 import { stringFunctions } from './strings.ts';
 import { systemFunctions } from './system.ts';
+import { textConversionFunctions } from './text-conversions.ts';
 import { threadFunctions } from './thread-functions.ts';
 import { timeFunctions } from './time.ts';
 import { timerFunctions } from './timers.ts';
 import { waitFunctions } from './waits.ts';
 
 export const kernelFunctions = {
+  ...textConversionFunctions,
+  ...notificationFunctions,
+  ...callbackFunctions,
+  ...etwFunctions,
+  ...bitmapFunctions,
   ...irpFunctions,
   ...ioDeviceFunctions,
   ...registryQueryFunctions,
@@ -48,6 +59,7 @@ export const kernelFunctions = {
   ...executiveResourceFunctions,
   ...mutexFunctions,
   ...pushLockFunctions,
+  ...exTimerFunctions,
   ...executiveSpinLockFunctions,
   ...interlockedListFunctions,
   ...irqlFunctions,

@@ -8,10 +8,13 @@ import type { Address, Irql } from '../trace/units.ts';
 import type { Cpu, CpuHost } from '../x64/cpu.ts';
 import type { GuestMemory } from '../x64/memory.ts';
 import { executiveResources, pushLocks } from './blocking-locks.ts';
+import { Callbacks } from './callbacks.ts';
 import { Calls, type FaultPlan, noFaults } from './calls.ts';
 import { Clock } from './clock.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Dpcs, KernelDpcs } from './dpcs.ts';
+import { EventProviders } from './etw.ts';
+import { ExTimers } from './ex-timers.ts';
 import { Exceptions } from './exceptions.ts';
 import { executiveSpinLocks } from './executive-spin-locks.ts';
 import { kernelFunctions } from './functions.ts';
@@ -82,6 +85,8 @@ export class Kernel {
   readonly ioDrivers: IoDrivers;
   readonly irps: Irps;
   readonly devices: Devices;
+  readonly eventProviders: EventProviders;
+  readonly callbacks: Callbacks;
   readonly spinLocks: SpinLocks;
   readonly exSpinLocks: ReaderWriterLocks;
   readonly pushLocks: ReaderWriterLocks;
@@ -95,6 +100,7 @@ export class Kernel {
   readonly kernelDpcs: KernelDpcs;
   readonly timers: Timers;
   readonly kernelTimers: KernelTimers;
+  readonly exTimers: ExTimers;
 
   /** Tells whoever runs guest code that DPCs or interrupts may come in now. */
   private irqlLowered: () => void = () => {};
@@ -108,6 +114,8 @@ export class Kernel {
     this.code = new HostCode(memory);
     this.resources = new Resources(this.trace);
     this.hardware = new Hardware(this);
+    this.callbacks = new Callbacks({ ...this.parts(), invoker: () => this.invoker });
+    this.eventProviders = new EventProviders();
     this.registry = new Registry();
     this.hardware.addSystemPage(new SharedUserData(this.clock));
     this.randomness = new Randomness();
@@ -139,6 +147,8 @@ export class Kernel {
     this.kernelDpcs = new KernelDpcs({ ...this.parts(), dpcs: this.dpcs, invoker: () => this.invoker });
     this.timers = new Timers(this.clock);
     this.kernelTimers = new KernelTimers(this);
+    const { clock, timers, dpcs, dispatcher } = this;
+    this.exTimers = new ExTimers({ ...this.parts(), clock, timers, dpcs, dispatcher, invoker: () => this.invoker });
     this.calls = new Calls({ ...this.parts(), faults: options.faults ?? noFaults, capture: () => this.stack() });
     const cpu = options.cpu(this.cpuHost(), { start: this.code.start, size: HOST_CODE_SIZE });
     this.modules = new Modules({ ...this.parts(), ranges: cpu });
@@ -152,7 +162,6 @@ export class Kernel {
       processors: new ProcessorBlocks(this.heap, memory, options.processors, () => this.threads.current()),
     });
     exceptions.connect(guest);
-    this.scheduler.thrown = (error) => exceptions.outermost(error, this.stack());
     this.irqlLowered = () => guest.lowered();
     this.invoker = new Invoker({ ...this.parts(), guest, exceptions });
     provideAddressLimits(this);
