@@ -1,11 +1,11 @@
 /**
  * The adapter's place on its bus: PCI configuration space, its message table, its device objects and resources.
  * Pages: ndis-ndismgetbusdata, ndis-ndismsetbusdata, ndis-ndismconfigmsixtableentry, ndis-ndismgetdeviceproperty,
- * ndis-ndismenablevirtualization, ndis-ndismqueryprobedbars.
+ * ndis-ndismqueryprobedbars.
  */
 import { pointer, struct, u32 } from '../kernel/layout.ts';
 import type { PciDevice } from '../kernel/pci.ts';
-import { ANY, BOOLEAN, failsWith, functionsOf, HANDLE, IN, OUT, P, POINTER, ULONG, USHORT } from '../kernel/record.ts';
+import { ANY, failsWith, functionsOf, HANDLE, IN, OUT, P, POINTER, ULONG } from '../kernel/record.ts';
 import { Unsupported } from '../kernel/stops.ts';
 import { type Address, at, type Handle, hex, NULL } from '../trace/units.ts';
 import type { Adapter } from './adapter.ts';
@@ -187,26 +187,5 @@ export const busDataFunctions = {
       if (args.AllocatedResourcesTranslated.present) args.AllocatedResourcesTranslated.set(stack.resources);
       return undefined;
     },
-  }),
-
-  NdisMEnableVirtualization: f({
-    module: 'NDIS.SYS',
-    page: 'ndis-ndismenablevirtualization',
-    params: {
-      NdisMiniportHandle: HANDLE,
-      NumVFs: USHORT,
-      EnableVFMigration: BOOLEAN,
-      EnableMigrationInterrupt: BOOLEAN,
-      EnableVirtualization: BOOLEAN,
-    },
-    returns: 'status',
-    irql: P,
-    failures: [
-      failsWith('failure', NDIS_STATUS_FAILURE),
-      failsWith('not-supported', NDIS_STATUS_NOT_SUPPORTED),
-      failsWith('invalid-parameter', NDIS_STATUS_INVALID_PARAMETER),
-    ],
-    // No device of ours has the SR-IOV capability (page: not supported by the hardware).
-    body: () => NDIS_STATUS_NOT_SUPPORTED,
   }),
 };

@@ -32,9 +32,6 @@ import {
   NDIS_STATUS_SUCCESS,
 } from './status.ts';
 
-/** NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_1: without the padding behind the last member. */
-const DESCRIPTION_SIZE = NDIS_SG_DMA_DESCRIPTION.offset('ScatterGatherListSize') + 4;
-
 /** One NdisMRegisterScatterGatherDma. */
 export interface DmaRegistration {
   readonly adapter: Adapter;
