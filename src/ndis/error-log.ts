@@ -1,5 +1,5 @@
 /** What a driver writes into the system's event log, as facts. Pages: ndis-ndiswriteerrorlogentry, ndis-ndiswriteeventlogentry. */
-import { D, failsWith, functionsOf, HANDLE, P, POINTER, ULONG, USHORT, VARARGS } from '../kernel/record.ts';
+import { D, failsWith, functionsOf, HANDLE, POINTER, ULONG, USHORT, VARARGS } from '../kernel/record.ts';
 import { hex } from '../trace/units.ts';
 import { emitFact } from './facts.ts';
 import { checkHandle } from './handles.ts';
@@ -41,7 +41,7 @@ export const errorLogFunctions = {
       Data: POINTER,
     },
     returns: 'status',
-    irql: P,
+    irql: D,
     failures: [failsWith('resources', NDIS_STATUS_RESOURCES)],
     body({ kernel }, { EventCode, DataSize }) {
       if (DataSize > MOST_DATA) return NDIS_STATUS_BUFFER_TOO_SHORT;

@@ -1,6 +1,6 @@
 /** The adapter's friendly name, in memory the driver owes. Pages: ndis-ndismqueryadapterinstancename, ndis-ndisqueryadapterinstancename. */
 import type { View } from '../kernel/layout.ts';
-import { failsWith, functionsOf, HANDLE, OUT, type Out, P } from '../kernel/record.ts';
+import { D, failsWith, functionsOf, HANDLE, OUT, type Out, P } from '../kernel/record.ts';
 import { UNICODE_STRING, wideBytes } from '../kernel/strings.ts';
 import type { Handle } from '../trace/units.ts';
 import { checkHandle } from './handles.ts';
@@ -43,7 +43,7 @@ export const instanceNameFunctions = {
     page: 'ndis-ndisqueryadapterinstancename',
     params: { pAdapterInstanceName: OUT(UNICODE_STRING), NdisBindingHandle: HANDLE },
     returns: 'status',
-    irql: P,
+    irql: D,
     acquires: { ...acquired, owner: ({ NdisBindingHandle }) => NdisBindingHandle },
     failures: [failsWith('resources', NDIS_STATUS_RESOURCES)],
     body: (ndis, { pAdapterInstanceName, NdisBindingHandle }, { fn }) =>

@@ -1,7 +1,7 @@
 /**
  * The machine's processors as NDIS shows them: one group, one package, a core each, all of them for receive-side scaling
  * (assumed: a plain small machine). Pages: ndis-ndissystemprocessorcount, ndis-ndisgroupactiveprocessorcount,
- * ndis-ndisprocessornumbertoindex, ndis-ndisgetprocessorinformationex, ndis-ndisgetrssprocessorinformation.
+ * wdm-kegetprocessorindexfromnumber, ndis-ndisgetprocessorinformationex, ndis-ndisgetrssprocessorinformation.
  */
 import { array, pointer, struct, u16, u32, u64 } from '../kernel/layout.ts';
 import { ANY, D, functionsOf, HANDLE, IN, OUT, P, POINTER, ULONG, USHORT } from '../kernel/record.ts';
@@ -99,7 +99,7 @@ export const processorFunctions = {
     page: 'ndis-ndissystemprocessorcount',
     params: {},
     returns: 'u8',
-    irql: ANY,
+    irql: P,
     body: count,
   }),
   NdisSystemActiveProcessorCount: f({
@@ -172,7 +172,7 @@ export const processorFunctions = {
   }),
   NdisProcessorNumberToIndex: f({
     ...common,
-    page: 'ndis-ndisprocessornumbertoindex',
+    page: 'wdm-kegetprocessorindexfromnumber',
     params: { ProcNum: ULONG },
     returns: 'u32',
     irql: ANY,
@@ -183,7 +183,7 @@ export const processorFunctions = {
   }),
   NdisProcessorIndexToNumber: f({
     ...common,
-    page: 'ndis-ndisprocessorindextonumber',
+    page: 'wdm-kegetprocessornumberfromindex',
     params: { ProcIndex: ULONG, ProcNum: OUT(PROCESSOR_NUMBER) },
     returns: 'status',
     irql: ANY,
@@ -225,7 +225,7 @@ export const processorFunctions = {
     page: 'ndis-ndisgetprocessorinformationex',
     params: { NdisHandle: HANDLE, SystemProcessorInfo: POINTER, Size: POINTER },
     returns: 'status',
-    irql: P,
+    irql: D,
     body(ndis, { SystemProcessorInfo: info, Size }) {
       const { memory } = ndis.kernel;
       const head = NDIS_SYSTEM_PROCESSOR_INFO_EX.size;

@@ -5,7 +5,7 @@
  */
 
 import type { View } from '../kernel/layout.ts';
-import { ANY, type Args, functionsOf, IN, OUT, P, STRING } from '../kernel/record.ts';
+import { functionsOf, IN, OUT, P, STRING } from '../kernel/record.ts';
 import {
   ANSI_STRING,
   ansiText,
@@ -74,8 +74,7 @@ export const stringFunctions = {
     undoes: {
       types: ['string', 'memory', 'adapter-instance-name'],
       key: ({ String: string }) => string.Buffer,
-      stray: ({ kernel }, { String: string }: Args<{ String: ReturnType<typeof IN<typeof UNICODE_STRING.fields>> }>) =>
-        kernel.pool.describe(string.Buffer),
+      stray: ({ kernel }, { String: string }) => kernel.pool.describe(string.Buffer),
       otherwise: () => undefined,
     },
     body({ kernel }, { String: string }) {
@@ -107,7 +106,7 @@ export const stringFunctions = {
     page: 'ndis-ndisupcaseunicodestring',
     params: pair,
     returns: 'status',
-    irql: ANY,
+    irql: P,
     body: (ndis, { DestinationString: to, SourceString: from }) =>
       fill(
         ndis,

@@ -116,7 +116,7 @@ export const systemFunctions = {
     page: 'ndis-ndisgeneratepartialcancelid',
     params: {},
     returns: 'u8',
-    irql: P,
+    irql: D,
     body: (ndis) => ++ndis.cancelIds & 0xff,
   }),
   /** What WDF's NDIS glue calls; its prototype is in no public header: takes the adapter, gives its context (observed). */

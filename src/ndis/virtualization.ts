@@ -127,7 +127,7 @@ export const virtualizationFunctions = {
       FunctionNumber: OUT(u8),
     },
     returns: 'void',
-    irql: D,
+    irql: P,
     body(ndis, { NdisMiniportHandle }, { fn }) {
       virtualFunction(ndis, NdisMiniportHandle, fn);
       return undefined;
