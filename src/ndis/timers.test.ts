@@ -76,7 +76,11 @@ describe('a one-shot timer', () => {
       yield* t.wdk.NdisSetTimerObject(once(timer, 1000));
       expect(yield* t.wdk.NdisCancelTimerObject({ TimerObject: timer })).toBe(false);
       expect(calls).toEqual([]);
-      yield* t.wdk.KeDelayExecutionThread({ WaitMode: 0, Alertable: false, Interval: { QuadPart: -MILLISECOND } });
+      yield* t.wdk.KeDelayExecutionThread({
+        WaitMode: 0,
+        Alertable: false,
+        Interval: { QuadPart: -1000 * MILLISECOND },
+      });
       expect(calls).toEqual(['fired']);
     });
     expect(t.facts('timer-callback-pending')).toMatchObject([{ detail: { callback: 'queued' } }]);
