@@ -340,7 +340,7 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
   for (const holding of held) {
     const row = byType.get(holding.acquired.type);
     if (row === undefined || row.scope !== 'adapter' || adapterOf(view, holding) !== span.adapter) continue;
-    if (isConsequence(holding, held)) continue;
+    if (isConsequence(view, holding, held)) continue;
     const late =
       row.allocation === true &&
       !failed &&
@@ -361,10 +361,16 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
 
 const MEMORY = new Set(['memory', 'pool']);
 
-/** A timer object that is still set could not be freed: that it is still there is no second fault. */
-function isConsequence({ acquired }: Holding, held: readonly Holding[]): boolean {
-  if (acquired.type !== 'timer-object') return false;
-  return held.some(({ acquired: other }) => other.type === 'timer-set' && other.key === acquired.key);
+/**
+ * What another finding already says: a timer object that is still set could not be freed, and one that was freed while set
+ * cannot be cancelled any more.
+ */
+function isConsequence(view: TraceView, { acquired }: Holding, held: readonly Holding[]): boolean {
+  if (acquired.type === 'timer-object')
+    return held.some(({ acquired: other }) => other.type === 'timer-set' && other.key === acquired.key);
+  if (acquired.type === 'timer-set')
+    return view.facts('timer-freed-while-active').some(({ detail }) => detail.timer === acquired.key);
+  return false;
 }
 
 function where({ acquired }: Holding): string {

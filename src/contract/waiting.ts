@@ -15,7 +15,8 @@ type Id =
   | 'wait-holding-lock'
   | 'wait-by-busy-loop'
   | 'spin-lock-misuse'
-  | 'ndis5-call';
+  | 'ndis5-call'
+  | 'isr-claims-foreign-interrupt';
 
 /** Moments when everything must be at rest: halt returned, or a failing initialize did. */
 function ends(view: TraceView): Span[] {
@@ -84,6 +85,11 @@ const simple: readonly (readonly [what: string, rule: Id, message: string])[] = 
     'A spin lock is taken by the context that already holds it: a deadlock.',
   ],
   ['spin-lock-not-held', 'spin-lock-misuse', 'A spin lock is released that nobody holds.'],
+  [
+    'foreign-interrupt-claimed',
+    'isr-claims-foreign-interrupt',
+    'The ISR returns TRUE for an interrupt that is not its device’s.',
+  ],
   ['ndis5-call', 'ndis5-call', 'A function of NDIS 5 is called from an NDIS 6 miniport.'],
 ];
 
@@ -172,6 +178,7 @@ export const waiting = family(
       'D:ndis-spinlock',
       'D:ndis-spinlockrelease',
     ],
+    ['isr-claims-foreign-interrupt', 'warning', 'the ISR claims an interrupt that is not its NIC’s', 'I:miniport_isr'],
     ['ndis5-call', 'error', 'a function of NDIS 5 is called', 'G:bug-check-0x7c'],
   ],
   function* (view): Iterable<Violation & { rule: Id }> {

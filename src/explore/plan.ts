@@ -22,6 +22,7 @@ export function plan(plain: readonly TraceEvent[]): Phase[] {
       scenarios: [
         { ...plainScenario, flow: 'init-halt' },
         { ...plainScenario, returnReceives: 'late' },
+        { ...plainScenario, workers: 'late' },
         { ...plainScenario, flow: 'shutdown' },
       ],
     },

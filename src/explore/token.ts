@@ -59,6 +59,7 @@ function validate(value: unknown): Partial<Scenario> {
   if (given.haltAction !== undefined && !(String(given.haltAction) in HaltAction)) bad();
   if (given.returnReceives !== undefined && !returns.includes(given.returnReceives as Scenario['returnReceives']))
     bad();
+  if (given.workers !== undefined && given.workers !== 'late' && given.workers !== 'at-once') bad();
   for (const list of [given.faults, given.disturbances]) {
     if (list !== undefined && !(Array.isArray(list) && (list as (Fault | Disturbance)[]).every(call))) bad();
   }

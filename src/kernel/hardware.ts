@@ -67,6 +67,8 @@ export class Hardware implements SlowAccess {
   private readonly mappings: Mapping[] = [];
   private readonly systemPages: SystemPage[] = [];
   private rounds = 0;
+  /** Sources whose next round of the ISR is not their device's doing. */
+  private readonly foreign = new Set<InterruptSource>();
   /** What devices may touch, and are about to. */
   readonly dma: DmaMappings;
   /** Told of every port access of the driver: whoever hands ranges out watches that they are held. */
@@ -267,6 +269,7 @@ export class Hardware implements SlowAccess {
 
   /** One round of the ISR that its device did not ask for: another device on a shared line, or a late message. */
   pulse(source: InterruptSource): void {
+    this.foreign.add(source);
     this.queue(source);
   }
 
@@ -289,8 +292,11 @@ export class Hardware implements SlowAccess {
   }
 
   private *serve(source: InterruptSource, interrupt: ConnectedInterrupt): Coroutine<void> {
+    const foreign = this.foreign.delete(source) && !source.asserted;
     if (source.kind === 'message') source.asserted = false;
-    yield* interrupt.serve();
+    const claimed = yield* interrupt.serve();
+    if (foreign && claimed)
+      this.trace.emit({ kind: 'fact', what: 'foreign-interrupt-claimed', detail: { vector: source.vector } });
     source.inService = false;
     if (!source.asserted || source.connected === undefined) return;
     if (++this.rounds > STORM) {

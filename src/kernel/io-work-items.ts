@@ -5,7 +5,8 @@
  * Pages: wdm-ioallocateworkitem, wdm-ioqueueworkitem, wdm-iofreeworkitem, wdm-ioinitializeworkitem, bug-check-0xe4.
  */
 import type { Recorder } from '../trace/recorder.ts';
-import { type Address, hex } from '../trace/units.ts';
+import { type Address, hex, type VirtualTime } from '../trace/units.ts';
+import type { Clock } from './clock.ts';
 import type { Kernel } from './kernel.ts';
 import { CODE, callback, D, failsNull, functionsOf, P, POINTER, ULONG } from './record.ts';
 import type { Coroutine, Scheduler } from './scheduler.ts';
@@ -24,12 +25,16 @@ interface Item {
 }
 
 export class WorkItems {
+  private readonly clock: Clock;
   private readonly scheduler: Scheduler;
   private readonly trace: Recorder;
   private readonly items = new Map<Address, Item>();
   private workers = 0;
+  /** How long an item waits for a worker thread: nothing, or what a busy system lets it wait. Set by the machine. */
+  delay = 0;
 
-  constructor(parts: { scheduler: Scheduler; trace: Recorder }) {
+  constructor(parts: { scheduler: Scheduler; trace: Recorder; clock: Clock }) {
+    this.clock = parts.clock;
     this.scheduler = parts.scheduler;
     this.trace = parts.trace;
   }
@@ -49,6 +54,8 @@ export class WorkItems {
   }
 
   private *work(item: Address, state: Item, routine: () => Coroutine<unknown>): Coroutine<void> {
+    const due = (this.clock.now + this.delay) as VirtualTime;
+    yield { kind: 'wait', what: 'a worker thread', ready: () => this.clock.now >= due, deadline: due };
     state.queued = false;
     state.running++;
     this.tell(item, 'started');

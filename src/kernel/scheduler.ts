@@ -4,7 +4,7 @@
  * strategy picks which. Nothing here knows the host's time or threads.
  */
 import type { Stack } from '../trace/events.ts';
-import { DISPATCH_LEVEL, type Handle, type Irql, PASSIVE_LEVEL, type VirtualTime } from '../trace/units.ts';
+import { DISPATCH_LEVEL, type Handle, HIGH_LEVEL, type Irql, PASSIVE_LEVEL, type VirtualTime } from '../trace/units.ts';
 import type { Clock } from './clock.ts';
 import { Hang, InternalError } from './stops.ts';
 
@@ -151,6 +151,19 @@ export class Scheduler {
     const old = this.processor.irql;
     this.processor.irql = irql;
     return old;
+  }
+
+  /** Keeps a processor busy above every other interrupt until then, as a long routine of another driver would. */
+  occupy(processor: Processor, until: VirtualTime): void {
+    const wait: Step = { kind: 'wait', what: 'another driver', ready: () => false, deadline: until, spins: true };
+    processor.interrupts.push({
+      name: 'another driver',
+      irql: HIGH_LEVEL,
+      source: processor,
+      *start() {
+        yield wait;
+      },
+    });
   }
 
   startThread(name: string, body: Coroutine<unknown>): Context {

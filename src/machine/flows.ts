@@ -76,10 +76,13 @@ function* unload(stage: Stage, driver: MiniportDriver): Coroutine<void> {
 const flows: Readonly<Record<Flow, (stage: Stage, adapter: Adapter) => Coroutine<void>>> = {
   *'normal-remove'(stage, adapter) {
     yield* oids(stage, adapter, openingOids);
+    yield* frameWhilePaused(stage);
     if ((yield* stage.ndis.lifecycle.restart(adapter)) === NDIS_STATUS_SUCCESS) {
       yield* traffic(stage, adapter);
       yield* oids(stage, adapter, closingOids);
+      sendWhilePausing(stage, adapter);
       yield* stage.ndis.lifecycle.pause(adapter);
+      yield* frameWhilePaused(stage);
     }
     yield* stage.ndis.lifecycle.halt(adapter, stage.scenario.haltAction);
   },
@@ -118,6 +121,28 @@ function* traffic(stage: Stage, adapter: Adapter): Coroutine<void> {
   yield* breathe(stage);
   yield* stage.ndis.dataPath.send(adapter, [frame(7, 590)]);
   yield* breathe(stage);
+}
+
+/** The wire does not know that the adapter is paused. */
+function* frameWhilePaused(stage: Stage): Coroutine<void> {
+  if (stage.device === undefined) return;
+  stage.device.receive(frame(8, 200));
+  yield* breathe(stage);
+}
+
+/** A protocol whose send crosses the pause: it meets the adapter Pausing, if the pause takes any time. */
+function sendWhilePausing({ kernel, ndis }: Stage, adapter: Adapter): void {
+  kernel.scheduler.startThread(
+    'protocol',
+    (function* (): Coroutine<void> {
+      yield {
+        kind: 'wait',
+        what: 'the pause to begin',
+        ready: () => adapter.state === 'Pausing' && adapter.pause !== undefined,
+      };
+      yield* ndis.dataPath.send(adapter, [frame(9, 100)], { whilePausing: true });
+    })(),
+  );
 }
 
 function* breathe(stage: Stage): Coroutine<void> {

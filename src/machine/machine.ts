@@ -6,7 +6,7 @@ import type { PciDevice } from '../kernel/pci.ts';
 import { BugCheck, Hang, Unsupported } from '../kernel/stops.ts';
 import { Ndis } from '../ndis/ndis.ts';
 import type { StopEvent, TraceEvent } from '../trace/events.ts';
-import { hex } from '../trace/units.ts';
+import { hex, SECOND } from '../trace/units.ts';
 import { Engine } from '../x64/engine.ts';
 import { GuestMemory } from '../x64/memory.ts';
 import { type DriverFile, loadDriver } from './driver-file.ts';
@@ -44,6 +44,7 @@ export function run(config: MachineConfig, scenario: Scenario): Run {
   });
   const ndis = new Ndis(kernel);
   ndis.dataPath.returnReceives = scenario.returnReceives;
+  kernel.workItems.delay = scenario.workers === 'late' ? LATE_WORK : 0;
   const device = config.device?.(kernel);
   disturb(kernel, device, scenario);
   const loaded = loadDriver(kernel, config.driver, config.adapterValues ?? {});
@@ -51,6 +52,9 @@ export function run(config: MachineConfig, scenario: Scenario): Run {
   const stop = settle(kernel, () => kernel.scheduler.runUntilDone(root));
   return { scenario, events: kernel.trace.events, stop };
 }
+
+/** Longer than an adapter runs in a flow, short enough for a driver that waits (assumed). */
+const LATE_WORK = 2 * SECOND;
 
 /** Runs to the end and says how it ended; only haltex' own faults get through. */
 function settle(kernel: Kernel, body: () => void): StopEvent {
@@ -87,13 +91,15 @@ function faultPlan(scenario: Scenario): FaultPlan {
 
 /** Lets the scenario's disturbances happen before the calls they name. */
 function disturb(kernel: Kernel, device: PciDevice | undefined, scenario: Scenario): void {
-  if (scenario.disturbances.length === 0 || device?.line === undefined) return;
-  const { line } = device;
+  if (scenario.disturbances.length === 0 || device === undefined) return;
   const counts = new Map<string, number>();
   kernel.calls.before = (fn) => {
     const nth = (counts.get(fn) ?? 0) + 1;
     counts.set(fn, nth);
     if (!scenario.disturbances.some((disturbance) => disturbance.fn === fn && disturbance.nth === nth)) return;
-    kernel.hardware.pulse(line);
+    // Its own reason to interrupt, as far as it is not masked; then a round of the ISR without one.
+    device.provoke();
+    const source = device.messages.find(({ connected }) => connected !== undefined) ?? device.line;
+    if (source !== undefined) kernel.hardware.pulse(source);
   };
 }

@@ -41,6 +41,8 @@ export interface Scenario {
   /** When the protocols above give received frames back: before the indication returns' next step, a while later, or only
    *  after a pause has begun. */
   readonly returnReceives: 'at-once' | 'later' | 'late';
+  /** When work items get a worker thread: at once, or only after a while, as on a busy system. */
+  readonly workers: 'at-once' | 'late';
 }
 
 export const plainScenario: Scenario = {
@@ -49,6 +51,7 @@ export const plainScenario: Scenario = {
   faults: [],
   disturbances: [],
   returnReceives: 'later',
+  workers: 'at-once',
 };
 
 const flowText: Readonly<Record<Flow, string>> = {
@@ -65,6 +68,7 @@ export function describe(scenario: Scenario): string {
   for (const { fn, nth, failure } of scenario.faults) parts.push(`${ordinal(nth)} ${fn} fails (${failure})`);
   for (const { fn, nth } of scenario.disturbances) parts.push(`an interrupt arrives at the ${ordinal(nth)} ${fn}`);
   if (scenario.returnReceives === 'late') parts.push('received frames come back only after the pause has begun');
+  if (scenario.workers === 'late') parts.push('work items run late');
   return parts.join('; ');
 }
 

@@ -34,6 +34,9 @@ export const runningOids: readonly OidRequest[] = [
   set('OID_802_3_MULTICAST_LIST', 0x0101_0103, [0x01, 0x00, 0x5e, 0x00, 0x00, 0x01]),
   set('OID_GEN_CURRENT_PACKET_FILTER', 0x0001_010e, PACKET_FILTER),
   query('OID_GEN_STATISTICS', 0x0002_0106, 0x98),
+  // Too little room: the driver must say how much it needs and write no more than fits.
+  query('OID_GEN_STATISTICS', 0x0002_0106, 8),
+  query('OID_GEN_VENDOR_DESCRIPTION', 0x0001_010d, 2),
   query('OID_GEN_XMIT_OK', 0x0002_0101, 8),
   query('OID_GEN_TRANSMIT_BUFFER_SPACE', 0x0001_0108, 4),
 ];

@@ -19,7 +19,7 @@ import {
   POINTER,
   ULONG,
 } from '../kernel/record.ts';
-import type { Context, Coroutine } from '../kernel/scheduler.ts';
+import type { Context, Coroutine, Processor } from '../kernel/scheduler.ts';
 import { BugCheck } from '../kernel/stops.ts';
 import type { Timer } from '../kernel/timers.ts';
 import { type Address, type Handle, hex, MILLISECOND, NULL, type VirtualTime } from '../trace/units.ts';
@@ -48,6 +48,9 @@ export const NetTimerCallback = callback({
   returns: 'void',
   irql: EXACTLY_D,
 });
+
+/** How long the other processor keeps a lost timer's DPC waiting (assumed; only that it outlasts what halt does meanwhile). */
+const BUSY = 500 * MILLISECOND;
 
 /** TIMER_OR_DPC_INVALID: a timer or its DPC lies in memory that was freed. */
 const TIMER_OR_DPC_INVALID = 0xc7;
@@ -186,10 +189,13 @@ export class NdisTimers {
     return this.isSet(timer) && !timer.periodic && this.ndis.kernel.scheduler.processors.length > 1;
   }
 
+  /** Its DPC is queued on a processor that is busy for a while: nothing but waiting for it sees it run. */
   private expireElsewhere(timer: NdisTimer): void {
-    const { timers, scheduler } = this.ndis.kernel;
+    const { timers, scheduler, clock } = this.ndis.kernel;
     timers.cancel(timer.queue);
-    this.expire(timer, scheduler.active?.processor === 1 ? 0 : 1);
+    const elsewhere = scheduler.active?.processor === 1 ? 0 : 1;
+    scheduler.occupy(scheduler.processors[elsewhere] as Processor, (clock.now + BUSY) as VirtualTime);
+    this.expire(timer, elsewhere);
   }
 
   private expire(timer: NdisTimer, processor?: number): void {

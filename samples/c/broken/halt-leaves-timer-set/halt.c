@@ -1,4 +1,4 @@
-/* Broken on purpose: halt neither cancels its timers nor frees them; the periodic one stays set. */
+/* Broken on purpose: halt forgets its periodic timer, which stays set; the one-shot one it takes care of. */
 /* Halt: everything initialize did and everything that came later, undone. The order is the reverse of initialize's. */
 #include "nic.h"
 
@@ -19,6 +19,19 @@ VOID NicHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
 
     /* Rule halt-deregisters-with-nic-interrupting: the NIC is masked first. */
     NicDisableInterrupts(Adapter);
+
+    NdisAcquireSpinLock(&Adapter->Lock);
+    Adapter->TimersOn = FALSE;
+    NdisReleaseSpinLock(&Adapter->Lock);
+    if (NdisCancelTimerObject(Adapter->LinkTimer)) {
+        NdisAcquireSpinLock(&Adapter->Lock);
+        NicPendingRemove(&Adapter->LinkCallbacks, 1);
+        NdisReleaseSpinLock(&Adapter->Lock);
+    }
+    NicPendingWait(Adapter, &Adapter->LinkCallbacks);
+    KeFlushQueuedDpcs();
+    NdisFreeTimerObject(Adapter->LinkTimer);
+
     NicReleasePorts(Adapter);
 
     /* Rule halt-deregisters-interrupt-late: before anything that the ISR or its DPC uses is given back. */
