@@ -8,8 +8,9 @@ import { decodeArguments, decodeResult, encodeResult, printable, printableResult
 import type { Calls } from './calls.ts';
 import type { Exceptions } from './exceptions.ts';
 import type { GuestCode } from './guest.ts';
+import type { Heap } from './heap.ts';
 import type { HostCode } from './host-code.ts';
-import { callSite } from './native.ts';
+import { callSite, localsOf } from './native.ts';
 import { RaisedStatus } from './raised-status.ts';
 import type { CallbackRecord, Params, ReturnKind, Returns } from './record.ts';
 import type { Coroutine, Scheduler } from './scheduler.ts';
@@ -19,6 +20,7 @@ export type CallbackArguments<P extends Params> = { readonly [K in keyof P]: num
 
 export class Invoker {
   private readonly memory: GuestMemory;
+  private readonly heap: Heap;
   private readonly scheduler: Scheduler;
   private readonly trace: Recorder;
   private readonly code: HostCode;
@@ -28,6 +30,7 @@ export class Invoker {
 
   constructor(parts: {
     memory: GuestMemory;
+    heap: Heap;
     scheduler: Scheduler;
     trace: Recorder;
     code: HostCode;
@@ -36,6 +39,7 @@ export class Invoker {
     exceptions: Exceptions;
   }) {
     this.memory = parts.memory;
+    this.heap = parts.heap;
     this.scheduler = parts.scheduler;
     this.trace = parts.trace;
     this.code = parts.code;
@@ -103,8 +107,11 @@ export class Invoker {
   private *run(record: CallbackRecord, routine: Address, raw: readonly bigint[], decoded: object): Coroutine<bigint> {
     const entry = this.code.holds(routine) ? this.code.at(routine) : undefined;
     if (entry?.kind === 'native') {
+      const locals = localsOf(this.scheduler.current);
+      const outer = locals.length;
       const given = entry.routine(decoded);
       const result = isCoroutine(given) ? yield* given : given;
+      for (const address of locals.splice(outer)) this.heap.free(address);
       return encodeResult(record.returns, result as never);
     }
     if (entry?.kind === 'function') {

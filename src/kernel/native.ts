@@ -1,7 +1,8 @@
 /**
  * The face of the kernel and NDIS for miniports written in TypeScript: every function record as a typed generator, arguments by
  * the field's names. `yield* wdk.NdisMSleep({ MicrosecondsToSleep: 50 })` goes through the same wrapper, by the same bits, as a
- * guest's call. Structures may be given as object literals and lie in guest memory for the time of the call.
+ * guest's call. Structures may be given as object literals and lie in guest memory for the time of the call; what a call fills
+ * in, or keeps a pointer to, is better a `Locals` variable of the routine or a part of the driver's own memory.
  */
 import type { Frame, Stack } from '../trace/events.ts';
 import { type Address, at, NULL } from '../trace/units.ts';
@@ -9,9 +10,9 @@ import type { GuestMemory } from '../x64/memory.ts';
 import type { Calls } from './calls.ts';
 import type { Heap } from './heap.ts';
 import type { HostCode } from './host-code.ts';
-import type { CType, Routine, Struct } from './layout.ts';
+import type { CType, Fields, Init, Routine, Struct, View } from './layout.ts';
 import type { AnyFunction, NativeFunction, Param } from './record.ts';
-import type { Coroutine, Scheduler } from './scheduler.ts';
+import type { Context, Coroutine, Scheduler } from './scheduler.ts';
 import { InternalError } from './stops.ts';
 
 /** A family's functions by name. */
@@ -36,6 +37,36 @@ export function nativeFace<T extends FunctionTable>(parts: NativeParts, table: T
     };
   }
   return face as Native<T>;
+}
+
+/**
+ * Local variables of a driver's TypeScript routines: they lie in guest memory as a C routine's lie on its stack, and are gone
+ * when the routine returns, so that who kept a pointer to one is caught.
+ */
+export class Locals {
+  private readonly parts: Pick<NativeParts, 'memory' | 'heap' | 'code' | 'scheduler'>;
+
+  constructor(parts: Pick<NativeParts, 'memory' | 'heap' | 'code' | 'scheduler'>) {
+    this.parts = parts;
+  }
+
+  /** Zeroed, then filled in. */
+  declare<F extends Fields>(type: Struct<F>, values: Init<F> = {}): View<F> {
+    const { memory, heap, code, scheduler } = this.parts;
+    const address = heap.allocate(type.size, `local ${type.name} on the kernel stack`, { fill: 0 });
+    localsOf(scheduler.current).push(address);
+    type.write(memory, address, withAddresses(code, values) as Init<F>);
+    return type.at(memory, address);
+  }
+}
+
+/** What the context's routines have declared, outermost first. */
+export function localsOf(context: Context): Address[] {
+  const known = context.keep.get(Locals) as Address[] | undefined;
+  if (known !== undefined) return known;
+  const locals: Address[] = [];
+  context.keep.set(Locals, locals);
+  return locals;
 }
 
 function* call(

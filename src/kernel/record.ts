@@ -250,6 +250,12 @@ export type NativeFunction<F> =
           : [args: Optional<Given<P>>]
       ) => Coroutine<NativeResult<P, K>>
     : never;
-/** A callback as a TypeScript miniport writes it: arguments by name, a generator so that it may call and wait. */
+/** What a routine of a TypeScript miniport gives back: nothing at all where C has VOID. */
+type RoutineResult<K extends ReturnKind> = K extends 'void' ? void : Returns[K];
+/**
+ * A callback as a TypeScript miniport writes it: arguments by name; a generator where it calls or waits, else a plain function.
+ */
 export type NativeCallback<C> =
-  C extends CallbackRecord<infer P, infer K> ? (args: Args<P>) => Coroutine<Returns[K]> : never;
+  C extends CallbackRecord<infer P, infer K>
+    ? (args: Args<P>) => Coroutine<RoutineResult<K>> | RoutineResult<K>
+    : never;

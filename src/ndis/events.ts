@@ -2,9 +2,13 @@
  * NDIS_EVENT: a notification event of the kernel under NDIS' names. Pages: ndis-ndisinitializeevent, ndis-ndissetevent,
  * ndis-ndisresetevent, ndis-ndiswaitevent.
  */
+import { KEVENT } from '../kernel/dispatcher.ts';
+import { struct } from '../kernel/layout.ts';
 import { ANY, D, functionsOf, P, POINTER, ULONG } from '../kernel/record.ts';
 import { MILLISECOND, type VirtualTime } from '../trace/units.ts';
 import type { Ndis } from './ndis.ts';
+
+export const NDIS_EVENT = struct('NDIS_EVENT', { Event: KEVENT });
 
 const f = functionsOf<Ndis>();
 
