@@ -347,7 +347,7 @@ export class Engine implements Cpu, CodeSource {
     // imports cost time at instantiation: only when something may need them
     const imports = slow || this.slowSites.size > 0 ? slowImports : [];
     const code: RegionCode = translate(this.discovery, rip, {
-      memory: { size: this.memory.size, engine: this.page },
+      memory: { size: this.memory.size, engine: this.page, base: this.memory.base },
       memoryPages: this.memoryPages,
       exactFlags: this.exactFlags,
       slow: isSlow,

@@ -73,14 +73,17 @@ export class GuestMemory {
   readonly memory: WebAssembly.Memory;
   /** Bytes of guest memory; a power of two. */
   readonly size: number;
+  /** Where guest addresses begin: 32 zero low bits. Other than `BASE` only where code must run at addresses a host process has. */
+  readonly base: Address;
   /** Who answers what the shadow does not let through. Set once, by the kernel, before anything runs. */
   slow: SlowAccess = refuse;
 
   private readonly bytes: Uint8Array;
   private readonly view: DataView;
 
-  constructor(sizeLog2 = 26) {
+  constructor(sizeLog2 = 26, base: Address = BASE) {
     this.size = 2 ** sizeLog2;
+    this.base = base;
     const pages = (2 * this.size) / 65536 + ENGINE_PAGES;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.bytes = new Uint8Array(this.memory.buffer);
@@ -89,7 +92,7 @@ export class GuestMemory {
 
   /** True when all of `[address, address + size)` lies in guest memory, whatever its shadow says. */
   contains(address: Address, size = 1): boolean {
-    return address >= BASE && address + size <= BASE + this.size;
+    return address >= this.base && address + size <= this.base + this.size;
   }
 
   // --- raw access: for the kernel's own bookkeeping and for loading images; no shadow check ---
@@ -97,55 +100,59 @@ export class GuestMemory {
   /** A view of guest bytes; the caller has made sure they exist. */
   raw(address: Address, size: number): Uint8Array {
     if (!this.contains(address, size)) throw new MemoryFault('read', address, size, 0);
-    const offset = address - BASE;
+    const offset = address - this.base;
     return this.bytes.subarray(offset, offset + size);
   }
 
   shadowAt(address: Address): number {
-    return this.contains(address) ? (this.bytes[this.size + (address - BASE)] as number) : Shadow.Unmapped;
+    return this.contains(address) ? (this.bytes[this.size + (address - this.base)] as number) : Shadow.Unmapped;
   }
 
   setShadow(address: Address, size: number, state: ShadowState): void {
     if (!this.contains(address, size)) throw new MemoryFault('write', address, size, 0);
-    const offset = this.size + (address - BASE);
+    const offset = this.size + (address - this.base);
     this.bytes.fill(state, offset, offset + size);
   }
 
   // --- checked access: what the kernel does on the driver's behalf, and what TypeScript miniports do ---
 
   readU8(address: Address): number {
-    return this.readable(address, 1) ? this.view.getUint8(address - BASE) : Number(this.slow.load(address, 1));
+    return this.readable(address, 1) ? this.view.getUint8(address - this.base) : Number(this.slow.load(address, 1));
   }
   readU16(address: Address): number {
-    return this.readable(address, 2) ? this.view.getUint16(address - BASE, true) : Number(this.slow.load(address, 2));
+    return this.readable(address, 2)
+      ? this.view.getUint16(address - this.base, true)
+      : Number(this.slow.load(address, 2));
   }
   readU32(address: Address): number {
-    return this.readable(address, 4) ? this.view.getUint32(address - BASE, true) : Number(this.slow.load(address, 4));
+    return this.readable(address, 4)
+      ? this.view.getUint32(address - this.base, true)
+      : Number(this.slow.load(address, 4));
   }
   readU64(address: Address): bigint {
-    return this.readable(address, 8) ? this.view.getBigUint64(address - BASE, true) : this.slow.load(address, 8);
+    return this.readable(address, 8) ? this.view.getBigUint64(address - this.base, true) : this.slow.load(address, 8);
   }
   /** A pointer, or any 64-bit value known to fit a signed 53-bit number. */
   readPointer(address: Address): Address {
     if (!this.readable(address, 8)) return Number(BigInt.asIntN(64, this.slow.load(address, 8))) as Address;
-    const offset = address - BASE;
+    const offset = address - this.base;
     return (this.view.getInt32(offset + 4, true) * 0x1_0000_0000 + this.view.getUint32(offset, true)) as Address;
   }
 
   writeU8(address: Address, value: number): void {
-    if (this.writable(address, 1)) this.view.setUint8(address - BASE, value);
+    if (this.writable(address, 1)) this.view.setUint8(address - this.base, value);
     else this.slow.store(address, 1, BigInt(value & 0xff));
   }
   writeU16(address: Address, value: number): void {
-    if (this.writable(address, 2)) this.view.setUint16(address - BASE, value, true);
+    if (this.writable(address, 2)) this.view.setUint16(address - this.base, value, true);
     else this.slow.store(address, 2, BigInt(value & 0xffff));
   }
   writeU32(address: Address, value: number): void {
-    if (this.writable(address, 4)) this.view.setUint32(address - BASE, value, true);
+    if (this.writable(address, 4)) this.view.setUint32(address - this.base, value, true);
     else this.slow.store(address, 4, BigInt(value >>> 0));
   }
   writeU64(address: Address, value: bigint): void {
-    if (this.writable(address, 8)) this.view.setBigUint64(address - BASE, BigInt.asUintN(64, value), true);
+    if (this.writable(address, 8)) this.view.setBigUint64(address - this.base, BigInt.asUintN(64, value), true);
     else this.slow.store(address, 8, BigInt.asUintN(64, value));
   }
   writePointer(address: Address, value: number): void {
@@ -155,13 +162,13 @@ export class GuestMemory {
   /** A copy of `size` bytes, each checked. */
   read(address: Address, size: number): Uint8Array {
     if (size === 0) return new Uint8Array(0);
-    if (this.readable(address, size)) return this.bytes.slice(address - BASE, address - BASE + size);
+    if (this.readable(address, size)) return this.bytes.slice(address - this.base, address - this.base + size);
     return Uint8Array.from({ length: size }, (_, i) => this.readU8((address + i) as Address));
   }
 
   write(address: Address, data: Uint8Array): void {
     if (data.length === 0) return;
-    if (this.writable(address, data.length)) this.bytes.set(data, address - BASE);
+    if (this.writable(address, data.length)) this.bytes.set(data, address - this.base);
     else
       data.forEach((byte, i) => {
         this.writeU8((address + i) as Address, byte);
@@ -170,21 +177,21 @@ export class GuestMemory {
 
   fill(address: Address, size: number, value: number): void {
     if (size === 0) return;
-    if (this.writable(address, size)) this.bytes.fill(value, address - BASE, address - BASE + size);
+    if (this.writable(address, size)) this.bytes.fill(value, address - this.base, address - this.base + size);
     else for (let i = 0; i < size; i++) this.writeU8((address + i) as Address, value);
   }
 
   /** Whether every byte may be read without help: ordinary or read-only memory. */
   readable(address: Address, size: number): boolean {
     if (!this.contains(address, size)) return false;
-    const start = this.size + (address - BASE);
+    const start = this.size + (address - this.base);
     for (let i = start; i < start + size; i++) if (((this.bytes[i] as number) | 0x80) !== 0xff) return false;
     return true;
   }
 
   writable(address: Address, size: number): boolean {
     if (!this.contains(address, size)) return false;
-    const start = this.size + (address - BASE);
+    const start = this.size + (address - this.base);
     for (let i = start; i < start + size; i++) if (this.bytes[i] !== 0xff) return false;
     return true;
   }

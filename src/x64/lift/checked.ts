@@ -11,7 +11,6 @@ import { Body, StoreOp, zero } from '../body.ts';
 import type { MemoryOperand } from '../decode.ts';
 import { Type } from '../emit.ts';
 import { Layout } from '../layout.ts';
-import { BASE } from '../memory.ts';
 import { call, i32, i64, int32, int64, type Load, local, simd, type Value, v128 } from '../values.ts';
 import type { Frame, SiteKind } from './frame.ts';
 
@@ -215,7 +214,7 @@ export abstract class CheckedMemory {
   /** Whether an address lies outside guest memory; undefined when it is a constant inside. */
   private outside(address: Value): Value | undefined {
     const size = BigInt(this.frame.memory.size);
-    const base = BigInt(BASE);
+    const base = BigInt(this.frame.memory.base);
     const { constant } = address;
     if (constant !== undefined) return constant >= base && constant < base + size ? undefined : i32.const(1);
     const shift = BigInt(Math.log2(this.frame.memory.size));

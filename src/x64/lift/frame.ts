@@ -40,6 +40,8 @@ export interface MemoryLayout {
   readonly size: number;
   /** Offset of the engine's page. */
   readonly engine: number;
+  /** Where guest addresses begin. */
+  readonly base: number;
 }
 
 export class Frame {
