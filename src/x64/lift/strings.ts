@@ -36,14 +36,17 @@ function repeat(l: Lift, i: Instruction, once: () => Value | undefined): void {
   const { body, frame } = l;
   const fuel = local(i32.type, frame.fuel);
   l.forgetFacts();
+  const used = i64.eqz(l.gpr(RCX));
   body.block();
+  body.brIf(0, used);
   body.loop();
-  body.brIf(1, i64.eqz(l.gpr(RCX)));
-  l.leaveIf(i32.lt_s(i32.or(fuel, i32.load(zero, frame.cell(Layout.stop))), i32.const(0)), 'budget');
   const end = once();
   l.setGpr(RCX, i64.sub(l.gpr(RCX), i64.const(1n)));
   body.set(frame.fuel, i32.sub(fuel, i32.const(1)));
   if (end) body.brIf(1, end);
+  body.brIf(1, used);
+  // behind an iteration, so that every run makes some progress
+  l.leaveIf(i32.lt_s(i32.or(fuel, i32.load(zero, frame.cell(Layout.stop))), i32.const(0)), 'budget');
   body.br(0);
   body.end();
   body.end();
