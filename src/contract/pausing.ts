@@ -5,7 +5,6 @@ import type { TraceView } from './view.ts';
 
 const SUCCESS = '0x0';
 const PENDING = '0x103';
-const NDIS_STATUS_PAUSED = 0xc023_002a;
 
 type Id =
   | 'pause-fails'
@@ -191,7 +190,7 @@ export const pausing = family(
       };
     }
     for (const fact of view.facts('send-while-paused-result')) {
-      if (number(fact, 'status') === NDIS_STATUS_PAUSED) continue;
+      if (fact.detail.status === 'NDIS_STATUS_PAUSED') continue;
       yield {
         rule: 'send-not-rejected-while-paused',
         ...at(fact),

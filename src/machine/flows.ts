@@ -130,7 +130,10 @@ function* frameWhilePaused(stage: Stage): Coroutine<void> {
   yield* breathe(stage);
 }
 
-/** A protocol whose send crosses the pause: it meets the adapter Pausing, if the pause takes any time. */
+/**
+ * A protocol whose send crosses the pause: it meets the adapter Pausing, if the pause takes any time. Not before MiniportPause
+ * has returned: a send that comes while the routine still runs may be taken for an earlier one.
+ */
 function sendWhilePausing({ kernel, ndis }: Stage, adapter: Adapter): void {
   kernel.scheduler.startThread(
     'protocol',

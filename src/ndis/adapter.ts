@@ -12,6 +12,8 @@ import type { MiniportDriver } from './driver.ts';
 export interface PendingOperation {
   /** Set by the completing call. */
   status: number | undefined;
+  /** The driver's routine has returned NDIS_STATUS_PENDING: from here on it knows what NDIS wants. */
+  pended?: boolean;
   /** Told once, at the very moment the driver says it is done. */
   onDone?: (() => void) | undefined;
 }

@@ -296,6 +296,7 @@ export class Lifecycle {
       done(operation);
       return returned;
     }
+    operation.pended = true;
     const ended = yield {
       kind: 'wait',
       what: completion,
