@@ -263,7 +263,10 @@ test('what asks the host: cpuid, time stamp, ports, CR8', () => {
   const log: string[] = [];
   const host = {
     ...refusingHost,
-    readPort: (port: number, size: number) => (log.push(`in ${port} ${size}`), 0x5a),
+    readPort: (port: number, size: number) => {
+      log.push(`in ${port} ${size}`);
+      return 0x5a;
+    },
     writePort: (port: number, size: number, value: number) => void log.push(`out ${port} ${size} ${value}`),
     writeCr8: (value: number) => void log.push(`cr8 ${value}`),
   };

@@ -219,8 +219,11 @@ export class Engine implements Cpu, CodeSource {
       cells.setInt32(Layout.fuel, fuel, true);
       cells.setInt32(Layout.site, 0, true);
       this.running = true;
-      this.runRegions(0);
-      this.running = false;
+      try {
+        this.runRegions(0);
+      } finally {
+        this.running = false;
+      }
       let used = fuel - cells.getInt32(Layout.fuel, true);
       const number = cells.getInt32(Layout.site, true);
       if (number) {
