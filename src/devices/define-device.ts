@@ -55,6 +55,8 @@ export interface DeviceDefinition<S = unknown, O = unknown> {
   started?(device: Device<S>): void;
   /** A frame arrives from the wire. */
   receive?(device: Device<S>, frame: Uint8Array): void;
+  /** Something happens that the device interrupts for whenever it may: a change of the link. Scenarios bring it about. */
+  provoke?(device: Device<S>): void;
   /**
    * What the device still does on its own, in words: `receive DMA`, `transmit DMA`, `interrupts enabled`, `tick running`,
    * `wake-up armed`. What is listed when MiniportHaltEx returns is a finding.

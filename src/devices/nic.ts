@@ -340,6 +340,7 @@ export const sampleNic = defineDevice<State, NicOptions>({
   receive(nic, frame) {
     nic.after(LATENCY, () => deliver(nic, frame));
   },
+  provoke: (nic) => raise(nic, Cause.LINK),
   activity({ state, registers }) {
     return [
       ...(state.receive.active ? ['receive DMA'] : []),

@@ -113,6 +113,10 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     if (this.here) this.definition.receive?.(this, frame);
   }
 
+  provoke(): void {
+    if (this.here) this.definition.provoke?.(this);
+  }
+
   // --- configuration space, and what the bus driver programs in it ---
 
   readConfig(offset: number, size: 1 | 2 | 4): number {

@@ -71,6 +71,8 @@ export class Hardware implements SlowAccess {
   private readonly foreign = new Set<InterruptSource>();
   /** What devices may touch, and are about to. */
   readonly dma: DmaMappings;
+  /** Which processor interrupts go to; the first where there is no such one. A scenario may vary it. */
+  interruptProcessor = 0;
   /** Told of every port access of the driver: whoever hands ranges out watches that they are held. */
   watchPort: (port: number, size: 1 | 2 | 4, access: 'read' | 'write') => void = () => {};
 
@@ -283,7 +285,8 @@ export class Hardware implements SlowAccess {
     const interrupt = source.connected;
     if (interrupt === undefined || source.inService) return;
     source.inService = true;
-    this.scheduler.processors[0]?.interrupts.push({
+    const { processors } = this.scheduler;
+    (processors[this.interruptProcessor] ?? processors[0])?.interrupts.push({
       name: interrupt.name,
       irql: interrupt.irql,
       source,

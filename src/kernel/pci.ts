@@ -37,4 +37,6 @@ export interface PciDevice extends DmaMaster {
   readonly sent: readonly Uint8Array[];
   /** A frame arrives from the wire. */
   receive(frame: Uint8Array): void;
+  /** Something happens to it that it interrupts for, as far as its mask lets it: the link changes, a counter runs over. */
+  provoke(): void;
 }
