@@ -251,6 +251,7 @@ export type NativeFunction<F> =
       ) => Coroutine<NativeResult<P, K>>
     : never;
 /** What a routine of a TypeScript miniport gives back: nothing at all where C has VOID. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a generator without a return statement gives void, not undefined
 type RoutineResult<K extends ReturnKind> = K extends 'void' ? void : Returns[K];
 /**
  * A callback as a TypeScript miniport writes it: arguments by name; a generator where it calls or waits, else a plain function.
