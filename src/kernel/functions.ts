@@ -4,11 +4,13 @@ import { bitmapFunctions } from './bitmaps.ts';
 import { executiveResourceFunctions, mutexFunctions, pushLockFunctions } from './blocking-locks.ts';
 import { cStringFunctions } from './c-strings.ts';
 import { callbackFunctions } from './callbacks.ts';
+import { cancelSafeQueueFunctions } from './cancel-safe-queues.ts';
 import { contiguousMemoryFunctions } from './contiguous-memory.ts';
 import { dpcFunctions } from './dpcs.ts';
 import { etwFunctions } from './etw.ts';
 import { exTimerFunctions } from './ex-timers.ts';
 import { executiveSpinLockFunctions } from './executive-spin-locks.ts';
+import { fileFunctions } from './files.ts';
 import { interlockedListFunctions } from './interlocked-lists.ts';
 import { ioDeviceFunctions } from './io-device-functions.ts';
 import { ioMappingFunctions } from './io-mappings.ts';
@@ -24,10 +26,13 @@ import { objectFunctions } from './objects.ts';
 import { poolFunctions } from './pool.ts';
 import { printingFunctions } from './printing.ts';
 import { probeFunctions } from './probes.ts';
+import { processFunctions } from './processes.ts';
 import { processorFunctions } from './processor-information.ts';
 import { registryFunctions } from './registry-functions.ts';
 import { registryQueryFunctions } from './registry-query.ts';
+import { removeLockFunctions } from './remove-locks.ts';
 import { rundownFunctions } from './rundown-protection.ts';
+import { securityFunctions } from './security.ts';
 import { sehFunctions } from './seh.ts';
 import { spinLockFunctions } from './spin-locks.ts';
 import { stringFunctions } from './strings.ts';
@@ -39,6 +44,11 @@ import { timerFunctions } from './timers.ts';
 import { waitFunctions } from './waits.ts';
 
 export const kernelFunctions = {
+  ...securityFunctions,
+  ...fileFunctions,
+  ...processFunctions,
+  ...cancelSafeQueueFunctions,
+  ...removeLockFunctions,
   ...textConversionFunctions,
   ...notificationFunctions,
   ...callbackFunctions,

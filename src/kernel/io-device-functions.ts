@@ -203,7 +203,7 @@ export const ioDeviceFunctions = {
   }),
   IoGetFileObjectGenericMapping: f({
     ...common,
-    page: 'ntifs-iogetfileobjectgenericmapping',
+    page: 'ntddk-iogetfileobjectgenericmapping',
     params: {},
     returns: 'pointer',
     irql: P,
@@ -211,7 +211,7 @@ export const ioDeviceFunctions = {
   }),
   IoIs32bitProcess: f({
     ...common,
-    page: 'ntddk-iois32bitprocess',
+    page: 'wdm-iois32bitprocess',
     params: { Irp: POINTER },
     returns: 'bool',
     irql: ANY,

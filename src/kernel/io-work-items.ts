@@ -221,7 +221,7 @@ export const ioWorkItemFunctions = {
   }),
   IoTryQueueWorkItem: f({
     ...common,
-    page: 'wdm-iotryqueueworkitem',
+    page: 'wdm-ioqueueworkitemex',
     params: queueing,
     returns: 'bool',
     body(kernel, { IoWorkItem, WorkerRoutine, Context }) {

@@ -106,8 +106,8 @@ export const irpFunctions = {
   IofCallDriver: calling('wdm-iofcalldriver'),
   IoCallDriver: calling('wdm-iofcalldriver'),
   PoCallDriver: calling('ntifs-pocalldriver'),
-  IofCompleteRequest: completing('wdm-iofcompleterequest'),
-  IoCompleteRequest: completing('wdm-iofcompleterequest'),
+  IofCompleteRequest: completing('wdm-iocompleterequest'),
+  IoCompleteRequest: completing('wdm-iocompleterequest'),
   PoStartNextPowerIrp: f({
     ...common,
     page: 'ntifs-postartnextpowerirp',
@@ -302,7 +302,7 @@ export const irpFunctions = {
   }),
   IoGetStackLimits: f({
     ...common,
-    page: 'ntifs-iogetstacklimits',
+    page: 'wdm-iogetstacklimits',
     params: { LowLimit: POINTER, HighLimit: POINTER },
     returns: 'void',
     body(kernel, _, { fn }) {

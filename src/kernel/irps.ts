@@ -1,7 +1,7 @@
 /**
  * I/O request packets: made, sent down a stack of devices, completed up again, cancelled. Completion follows wdm.h's rules for
  * Control and PendingReturned; a packet that is completed twice ends the run as Windows does.
- * Pages: wdm-iofcalldriver, wdm-iofcompleterequest, wdm-io_completion_routine, wdm-iocancelirp; bug-check-0x35, bug-check-0x44.
+ * Pages: wdm-iofcalldriver, wdm-iocompleterequest, wdm-io_completion_routine, wdm-iocancelirp; bug-check-0x35, bug-check-0x44.
  */
 import type { Stack } from '../trace/events.ts';
 import type { Recorder } from '../trace/recorder.ts';

@@ -10,6 +10,7 @@ import type { GuestMemory } from '../x64/memory.ts';
 import { executiveResources, pushLocks } from './blocking-locks.ts';
 import { Callbacks } from './callbacks.ts';
 import { Calls, type FaultPlan, noFaults } from './calls.ts';
+import { CancelSafeQueues } from './cancel-safe-queues.ts';
 import { Clock } from './clock.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Dpcs, KernelDpcs } from './dpcs.ts';
@@ -38,6 +39,7 @@ import { ObjectManager } from './object-manager.ts';
 import { Handles } from './objects.ts';
 import { Pool } from './pool.ts';
 import { provideAddressLimits } from './probes.ts';
+import { EPROCESS_SIZE, once, TOKEN_SIZE } from './processes.ts';
 import { ProcessorBlocks } from './processors.ts';
 import { ReaderWriterLocks } from './reader-writer-locks.ts';
 import { Registry } from './registry.ts';
@@ -46,6 +48,7 @@ import { Scheduler, type Strategy } from './scheduler.ts';
 import { SharedUserData } from './shared-user-data.ts';
 import { SpinLocks } from './spin-locks.ts';
 import { Randomness } from './system.ts';
+import { provideSystemVariables } from './system-variables.ts';
 import { Threads } from './threads.ts';
 import { KernelTimers, Timers } from './timers.ts';
 
@@ -87,6 +90,10 @@ export class Kernel {
   readonly devices: Devices;
   readonly eventProviders: EventProviders;
   readonly callbacks: Callbacks;
+  readonly csqs: CancelSafeQueues;
+  /** The one process, and the token its threads run with. */
+  readonly systemProcess: () => Address;
+  readonly systemToken: () => Address;
   readonly spinLocks: SpinLocks;
   readonly exSpinLocks: ReaderWriterLocks;
   readonly pushLocks: ReaderWriterLocks;
@@ -125,6 +132,9 @@ export class Kernel {
     this.live = new LiveObjects(this);
     this.pool = new Pool({ memory, heap: this.heap, stack: () => this.stack() });
     this.objects = new ObjectManager(this);
+    this.systemProcess = once(() => this.objects.create('Process', EPROCESS_SIZE, 'EPROCESS of System'));
+    this.systemToken = once(() => this.objects.create('Token', TOKEN_SIZE, 'access token of System'));
+    provideSystemVariables(this, { processors: options.processors, process: this.systemProcess() });
     this.threads = new Threads({
       ...this.parts(),
       objects: this.objects,
@@ -134,6 +144,7 @@ export class Kernel {
     this.spinLocks = new SpinLocks(memory, this.scheduler, this.trace);
     this.devices = new Devices(this);
     this.irps = new Irps({ ...this.parts(), spinLocks: this.spinLocks, invoker: () => this.invoker });
+    this.csqs = new CancelSafeQueues({ ...this.parts(), irps: this.irps, invoker: () => this.invoker });
     this.ioDrivers = new IoDrivers(this);
     this.requests = new Requests(this);
     this.exSpinLocks = new ReaderWriterLocks(this, executiveSpinLocks(memory));

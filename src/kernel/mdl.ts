@@ -439,7 +439,7 @@ export const mdlFunctions = {
   }),
   MmGetPhysicalAddress: f({
     ...common,
-    page: 'wdm-mmgetphysicaladdress',
+    page: 'ntddk-mmgetphysicaladdress',
     params: { BaseAddress: POINTER },
     returns: 'u64',
     irql: ANY,

@@ -1,6 +1,6 @@
 /**
  * Handles: the kernel's names for objects a driver opened, good until ZwClose. Values look as kernel handles do on x64.
- * Page: ntifs-zwclose.
+ * Page: wdm-zwclose.
  */
 import type { Handle } from '../trace/units.ts';
 import type { Kernel } from './kernel.ts';
@@ -59,7 +59,7 @@ const close = ({ handles }: Kernel, handle: Handle): number =>
 
 const closing = f({
   module: 'ntoskrnl.exe',
-  page: 'ntifs-zwclose',
+  page: 'wdm-zwclose',
   params: { Handle: HANDLE },
   returns: 'status',
   irql: P,
@@ -72,7 +72,7 @@ export const objectFunctions = {
   NtClose: closing,
   ObCloseHandle: f({
     module: 'ntoskrnl.exe',
-    page: 'ntifs-obclosehandle',
+    page: 'wdm-obclosehandle',
     params: { Handle: HANDLE, PreviousMode: UCHAR },
     returns: 'status',
     irql: P,

@@ -1,7 +1,7 @@
 /**
  * What a driver prints: the sprintf family, and the debugger's output, which becomes a fact of the trace. Without a debugger
  * (and none is attached here) a breakpoint in a driver ends in a bugcheck, as documented for DbgBreakPoint.
- * Pages: C runtime reference (`crt:…`), wdm-dbgprint, wdm-dbgprintex, wdm-vdbgprintex, ntddk-rtlassert.
+ * Pages: C runtime reference (`crt:…`), wdm-dbgprint, wdm-dbgprintex, wdm-vdbgprintex.
  */
 import type { Address } from '../trace/units.ts';
 import type { GuestMemory } from '../x64/memory.ts';
@@ -199,7 +199,7 @@ export const printingFunctions = {
   }),
   RtlAssert: f({
     module: 'ntoskrnl.exe',
-    page: 'ntddk-rtlassert',
+    page: 'crt:RtlAssert',
     params: { FailedAssertion: STRING, FileName: STRING, LineNumber: ULONG, Message: POINTER },
     returns: 'void',
     irql: ANY,
@@ -216,7 +216,7 @@ export const printingFunctions = {
   }),
   KdRefreshDebuggerNotPresent: f({
     module: 'ntoskrnl.exe',
-    page: 'ntddk-kdrefreshdebuggernotpresent',
+    page: 'wdm-kdrefreshdebuggernotpresent',
     params: {},
     returns: 'bool',
     irql: ANY,

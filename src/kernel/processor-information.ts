@@ -119,7 +119,7 @@ export const processorFunctions = {
   }),
   KeGetCurrentProcessorNumber: f({
     ...common,
-    page: 'wdm-kegetcurrentprocessornumber',
+    page: 'ntddk-kegetcurrentprocessornumber',
     params: {},
     returns: 'u32',
     body: ({ scheduler }) => scheduler.processor.number,
@@ -215,7 +215,7 @@ export const processorFunctions = {
   }),
   RtlGetEnabledExtendedFeatures: f({
     ...common,
-    page: 'wdm-rtlgetenabledextendedfeatures',
+    page: 'ntddk-rtlgetenabledextendedfeatures',
     params: { FeatureMask: ULONG64 },
     returns: 'u64',
     body: (_, { FeatureMask }) => FeatureMask & LEGACY_FEATURES,

@@ -261,7 +261,7 @@ export const stringFunctions = {
   }),
   RtlEqualString: f({
     ...common,
-    page: 'wdm-rtlequalstring',
+    page: 'ntddk-rtlequalstring',
     params: { String1: IN(ANSI_STRING), String2: IN(ANSI_STRING), CaseInSensitive: BOOLEAN },
     returns: 'bool',
     irql: P,
@@ -278,7 +278,7 @@ export const stringFunctions = {
   }),
   RtlUpcaseUnicodeString: f({
     ...common,
-    page: 'ntifs-rtlupcaseunicodestring',
+    page: 'ntddk-rtlupcaseunicodestring',
     params: {
       DestinationString: IN(UNICODE_STRING),
       SourceString: IN(UNICODE_STRING),
@@ -360,7 +360,7 @@ export const stringFunctions = {
   }),
   RtlCompareString: f({
     ...common,
-    page: 'wdm-rtlcomparestring',
+    page: 'ntddk-rtlcomparestring',
     params: { String1: IN(ANSI_STRING), String2: IN(ANSI_STRING), CaseInSensitive: BOOLEAN },
     returns: 'i32',
     irql: P,
@@ -369,7 +369,7 @@ export const stringFunctions = {
   }),
   RtlNtStatusToDosErrorNoTeb: f({
     ...common,
-    page: 'winternl-rtlntstatustodoserror',
+    page: 'ntifs-rtlntstatustodoserrornoteb',
     params: { Status: LONG },
     returns: 'u32',
     irql: ANY,

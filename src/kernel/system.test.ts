@@ -78,10 +78,30 @@ describe('clocks', () => {
     kernel.memory.writeU64(time, 0n);
     expect(run(() => wdk.RtlTimeFieldsToTime({ TimeFields: fields, Time: time }))).toBe(true);
     expect(kernel.memory.readU64(time)).toBe(kernel.clock.systemTime);
+    for (const date of [Date.UTC(1601, 0, 1), Date.UTC(2000, 1, 29, 23, 59, 59, 999), Date.UTC(2100, 11, 31)]) {
+      const written = BigInt(date) * 10_000n + 116_444_736_000_000_000n;
+      kernel.memory.writeU64(time, written);
+      run(() => wdk.RtlTimeToTimeFields({ Time: time, TimeFields: fields }));
+      const [year, month, day, weekday] = [0, 2, 4, 14].map((offset) => kernel.memory.readU16(at(fields, offset)));
+      const expected = new Date(date);
+      expect([year, month, day, weekday]).toEqual([
+        expected.getUTCFullYear(),
+        expected.getUTCMonth() + 1,
+        expected.getUTCDate(),
+        expected.getUTCDay(),
+      ]);
+      run(() => wdk.RtlTimeFieldsToTime({ TimeFields: fields, Time: time }));
+      expect(kernel.memory.readU64(time)).toBe(written);
+    }
   });
 });
 
 describe('processors', () => {
+  it('are a variable too', () => {
+    const { kernel } = testKernel({ processors: 2 });
+    expect(kernel.memory.readU8(kernel.code.resolve('KeNumberProcessors', 'ntoskrnl.exe'))).toBe(2);
+  });
+
   it('are counted and named', () => {
     const { kernel, wdk, run } = testKernel({ processors: 2 });
     expect(run(() => wdk.KeQueryActiveProcessorCountEx({ GroupNumber: 0xffff }))).toBe(2);

@@ -178,7 +178,7 @@ export const systemFunctions = {
   }),
   PsGetVersion: f({
     ...common,
-    page: 'ntddk-psgetversion',
+    page: 'wdm-psgetversion',
     irql: ANY,
     params: { MajorVersion: POINTER, MinorVersion: POINTER, BuildNumber: POINTER, CSDVersion: POINTER },
     returns: 'bool',
@@ -213,7 +213,7 @@ export const systemFunctions = {
   }),
   MmIsVerifierEnabled: f({
     ...common,
-    page: 'ntddk-mmisverifierenabled',
+    page: 'wdm-mmisdriververifying',
     irql: D,
     params: { VerifierFlags: OUT(u32) },
     returns: 'status',
@@ -241,11 +241,11 @@ export const systemFunctions = {
       return shadow !== Shadow.Unmapped && shadow !== Shadow.StackGuard;
     },
   }),
-  RtlRandom: random('ntddk-rtlrandom'),
-  RtlRandomEx: random('ntddk-rtlrandomex'),
+  RtlRandom: random('ntifs-rtlrandom'),
+  RtlRandomEx: random('ntifs-rtlrandomex'),
   ExUuidCreate: f({
     ...common,
-    page: 'wdm-exuuidcreate',
+    page: 'ntddk-exuuidcreate',
     irql: P,
     params: { Uuid: POINTER },
     returns: 'status',

@@ -1,6 +1,6 @@
 /**
  * Numbers with a written form: GUIDs and IP addresses. IPv6 text follows RFC 5952 with the embedded IPv4 forms of the
- * documentation. Pages: wdm-rtlguidfromstring, wdm-rtlstringfromguid, ip2string-rtlipv4addresstostringa and neighbours.
+ * documentation. Pages: wdm-rtlguidfromstring, wdm-rtlstringfromguid, crt:ipv4addresstostringa and neighbours.
  */
 import { type Address, at } from '../trace/units.ts';
 import type { GuestMemory } from '../x64/memory.ts';
@@ -136,14 +136,14 @@ export const textConversionFunctions = {
       return Status.SUCCESS;
     },
   }),
-  RtlIpv4AddressToStringA: writing('ip2string-rtlipv4addresstostringa', 4, ipv4, false),
-  RtlIpv4AddressToStringW: writing('ip2string-rtlipv4addresstostringw', 4, ipv4, true),
-  RtlIpv6AddressToStringA: writing('ip2string-rtlipv6addresstostringa', 16, ipv6, false),
-  RtlIpv6AddressToStringW: writing('ip2string-rtlipv6addresstostringw', 16, ipv6, true),
-  RtlIpv4AddressToStringExA: writingIpv4('ip2string-rtlipv4addresstostringexa', false),
-  RtlIpv4AddressToStringExW: writingIpv4('ip2string-rtlipv4addresstostringexw', true),
-  RtlIpv6AddressToStringExA: writingIpv6('ip2string-rtlipv6addresstostringexa', false),
-  RtlIpv6AddressToStringExW: writingIpv6('ip2string-rtlipv6addresstostringexw', true),
+  RtlIpv4AddressToStringA: writing('crt:ipv4addresstostringa', 4, ipv4, false),
+  RtlIpv4AddressToStringW: writing('crt:ipv4addresstostringw', 4, ipv4, true),
+  RtlIpv6AddressToStringA: writing('crt:ipv6addresstostringa', 16, ipv6, false),
+  RtlIpv6AddressToStringW: writing('crt:ipv6addresstostringw', 16, ipv6, true),
+  RtlIpv4AddressToStringExA: writingIpv4('crt:ipv4addresstostringexa', false),
+  RtlIpv4AddressToStringExW: writingIpv4('crt:ipv4addresstostringexw', true),
+  RtlIpv6AddressToStringExA: writingIpv6('crt:ipv6addresstostringexa', false),
+  RtlIpv6AddressToStringExW: writingIpv6('crt:ipv6addresstostringexw', true),
 };
 
 function pairs(digits: string): number[] {

@@ -6,7 +6,7 @@
 
 import { NULL } from '../trace/units.ts';
 import type { Kernel } from './kernel.ts';
-import { struct, u16, u32, u64 } from './layout.ts';
+import { struct, u16, u32, u64, type View } from './layout.ts';
 import { ANY, functionsOf, IN, OUT, POINTER, ULONG } from './record.ts';
 import { SPINNING } from './scheduler.ts';
 import { TICK } from './shared-user-data.ts';
@@ -24,8 +24,51 @@ export const TIME_FIELDS = struct('TIME_FIELDS', {
 
 /** Ticks a second of KeQueryPerformanceCounter on Windows 10 (observed). */
 const FREQUENCY = 10_000_000n;
-/** 100 ns from 1601 to 1970. */
-const EPOCH = 116_444_736_000_000_000n;
+const MILLISECONDS_A_DAY = 86_400_000;
+/** 1601-01-01 was a Monday. */
+const FIRST_WEEKDAY = 1;
+
+const isLeap = (year: number) => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+const daysIn = (year: number, month: number) =>
+  month === 2 ? (isLeap(year) ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31;
+/** Days from 1601-01-01 to the first of a year. */
+function daysBefore(year: number): number {
+  const past = year - 1601;
+  return 365 * past + Math.floor(past / 4) - Math.floor(past / 100) + Math.floor(past / 400);
+}
+
+/** 100 ns since 1601 as a date and a time of day. */
+function calendar(time: bigint) {
+  const milliseconds = Number(time / 10_000n);
+  const days = Math.floor(milliseconds / MILLISECONDS_A_DAY);
+  const rest = milliseconds % MILLISECONDS_A_DAY;
+  let Year = 1601 + Math.floor(days / 365.2425);
+  if (daysBefore(Year) > days) Year--;
+  else if (daysBefore(Year + 1) <= days) Year++;
+  let day = days - daysBefore(Year);
+  let Month = 1;
+  while (day >= daysIn(Year, Month)) day -= daysIn(Year, Month++);
+  return {
+    Year,
+    Month,
+    Day: day + 1,
+    Hour: Math.floor(rest / 3_600_000),
+    Minute: Math.floor(rest / 60_000) % 60,
+    Second: Math.floor(rest / 1000) % 60,
+    Milliseconds: rest % 1000,
+    Weekday: (days + FIRST_WEEKDAY) % 7,
+  };
+}
+
+/** … and back; undefined for a date or time that does not exist. */
+function timeOf(t: View<typeof TIME_FIELDS.fields>): bigint | undefined {
+  const dated = t.Year >= 1601 && t.Month >= 1 && t.Month <= 12 && t.Day >= 1 && t.Day <= daysIn(t.Year, t.Month);
+  if (!dated || t.Hour > 23 || t.Minute > 59 || t.Second > 59 || t.Milliseconds > 999) return undefined;
+  let days = daysBefore(t.Year) + t.Day - 1;
+  for (let month = 1; month < t.Month; month++) days += daysIn(t.Year, month);
+  const seconds = (t.Hour * 60 + t.Minute) * 60 + t.Second;
+  return BigInt(days * MILLISECONDS_A_DAY + seconds * 1000 + t.Milliseconds) * 10_000n;
+}
 
 const f = functionsOf<Kernel>();
 const common = { module: 'ntoskrnl.exe', irql: ANY } as const;
@@ -71,8 +114,8 @@ export const timeFunctions = {
   KeQueryInterruptTime: interruptTime('wdm-kequeryinterrupttime'),
   KeQueryUnbiasedInterruptTime: interruptTime('wdm-kequeryunbiasedinterrupttime'),
   KeQueryInterruptTimePrecise: preciseTime('wdm-kequeryinterrupttimeprecise'),
-  KeQueryUnbiasedInterruptTimePrecise: preciseTime('wdm-kequeryunbiasedinterrupttimeprecise'),
-  KeQuerySystemTime: systemTime('wdm-kequerysystemtime-r1'),
+  KeQueryUnbiasedInterruptTimePrecise: preciseTime('wdm-kequeryunbiasedinterrupttime'),
+  KeQuerySystemTime: systemTime('wdm-kequerysystemtime~r1'),
   KeQuerySystemTimePrecise: systemTime('wdm-kequerysystemtimeprecise'),
   KeQueryTickCount: f({
     ...common,
@@ -133,17 +176,7 @@ export const timeFunctions = {
     params: { Time: POINTER, TimeFields: POINTER },
     returns: 'void',
     body({ memory }, { Time, TimeFields }) {
-      const date = new Date(Number((memory.readU64(Time) - EPOCH) / 10_000n));
-      TIME_FIELDS.write(memory, TimeFields, {
-        Year: date.getUTCFullYear(),
-        Month: date.getUTCMonth() + 1,
-        Day: date.getUTCDate(),
-        Hour: date.getUTCHours(),
-        Minute: date.getUTCMinutes(),
-        Second: date.getUTCSeconds(),
-        Milliseconds: date.getUTCMilliseconds(),
-        Weekday: date.getUTCDay(),
-      });
+      TIME_FIELDS.write(memory, TimeFields, calendar(memory.readU64(Time)));
       return undefined;
     },
   }),
@@ -153,11 +186,9 @@ export const timeFunctions = {
     params: { TimeFields: IN(TIME_FIELDS), Time: POINTER },
     returns: 'bool',
     body({ memory }, { TimeFields: t, Time }) {
-      const date = Date.UTC(t.Year, t.Month - 1, t.Day, t.Hour, t.Minute, t.Second, t.Milliseconds);
-      const back = new Date(date);
-      if (t.Year < 1601 || back.getUTCMonth() + 1 !== t.Month || back.getUTCDate() !== t.Day || t.Hour > 23)
-        return false;
-      memory.writeU64(Time, BigInt(date) * 10_000n + EPOCH);
+      const time = timeOf(t);
+      if (time === undefined) return false;
+      memory.writeU64(Time, time);
       return true;
     },
   }),
