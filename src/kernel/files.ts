@@ -1,7 +1,7 @@
 /**
  * Files and other things a driver may ask the system for by the Zw calls. The machine has no file system: no path exists, as on
  * a system whose disks are not up yet (documented for boot drivers). What cannot be answered is unsupported, not pretended.
- * Pages: wdm-zwcreatefile, wdm-zwopenfile, wdm-zwreadfile, ntifs-zwdeviceiocontrolfile, crt:ZwQuerySystemInformation.
+ * Pages: wdm-zwcreatefile, wdm-zwopenfile, wdm-zwreadfile, ntifs-zwdeviceiocontrolfile.
  */
 import type { Kernel } from './kernel.ts';
 import { pointer } from './layout.ts';
@@ -92,12 +92,6 @@ export const fileFunctions = {
     FileInformation: POINTER,
     Length: ULONG,
     FileInformationClass: ULONG,
-  }),
-  ZwQuerySystemInformation: lacks('crt:ZwQuerySystemInformation', {
-    SystemInformationClass: ULONG,
-    SystemInformation: POINTER,
-    SystemInformationLength: ULONG,
-    ReturnLength: POINTER,
   }),
   ZwSetSecurityObject: lacks('ntifs-zwsetsecurityobject', {
     Handle: HANDLE,

@@ -37,6 +37,7 @@ import { sehFunctions } from './seh.ts';
 import { spinLockFunctions } from './spin-locks.ts';
 import { stringFunctions } from './strings.ts';
 import { systemFunctions } from './system.ts';
+import { systemInformationFunctions } from './system-information.ts';
 import { textConversionFunctions } from './text-conversions.ts';
 import { threadFunctions } from './thread-functions.ts';
 import { timeFunctions } from './time.ts';
@@ -59,6 +60,7 @@ export const kernelFunctions = {
   ...registryQueryFunctions,
   ...registryFunctions,
   ...systemFunctions,
+  ...systemInformationFunctions,
   ...processorFunctions,
   ...timeFunctions,
   ...ioWorkItemFunctions,
