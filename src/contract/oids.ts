@@ -27,7 +27,7 @@ function* judgeResult(view: TraceView, fact: EventOf<'fact'>): Iterable<Violatio
     room: number;
     set: boolean;
   };
-  if (!set && status === 0 && bytes > room) {
+  if (!set && bytes > room) {
     yield {
       rule: 'oid-bytes-written-overrun',
       seq: fact.seq,

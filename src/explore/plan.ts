@@ -1,7 +1,7 @@
 /** Which scenarios a check plays. The plain run comes first; the others follow from what it shows the driver does. */
 import { kernelFunctions } from '../kernel/functions.ts';
 import type { AnyFunction } from '../kernel/record.ts';
-import { plainScenario, type Scenario } from '../machine/scenario.ts';
+import { type Disturbance, plainScenario, type Scenario } from '../machine/scenario.ts';
 import { ndisFunctions } from '../ndis/functions.ts';
 import type { EventOf, TraceEvent } from '../trace/events.ts';
 
@@ -58,22 +58,25 @@ function lateTimer({ event, nth }: NumberedCall): Scenario[] {
   return [{ ...plainScenario, faults: [{ fn: event.fn, nth, failure: 'lost' }] }];
 }
 
-/** Line-based interrupts, and one more of them just as the driver deregisters. */
+/**
+ * Interrupts at bad moments: by line instead of messages; one more of them just as the driver deregisters; one as it begins to
+ * halt whose DPC runs late.
+ */
 function lateInterrupts(calls: readonly NumberedCall[]): Scenario[] {
   const register = calls.filter(({ event }) => event.fn === 'NdisMRegisterInterruptEx');
   if (register.length === 0) return [];
   const faults = register.map(({ event, nth }) => ({ fn: event.fn, nth, failure: 'line-based' }));
+  const deregister = calls.filter(({ event }) => event.fn === 'NdisMDeregisterInterruptEx');
+  const first = calls.find(({ event }) => event.callback === 'MiniportHaltEx');
+  const at = ({ event, nth }: NumberedCall, what: Disturbance['event']): Disturbance => ({
+    fn: event.fn,
+    nth,
+    event: what,
+  });
   return [
     { ...plainScenario, faults },
-    ...calls
-      .filter(({ event }) => event.fn === 'NdisMDeregisterInterruptEx')
-      .map(
-        ({ event, nth }): Scenario => ({
-          ...plainScenario,
-          faults,
-          disturbances: [{ fn: event.fn, nth, event: 'interrupt' }],
-        }),
-      ),
+    ...deregister.map((call): Scenario => ({ ...plainScenario, faults, disturbances: [at(call, 'interrupt')] })),
+    ...(first === undefined ? [] : [{ ...plainScenario, disturbances: [at(first, 'late-dpc')] }]),
   ];
 }
 

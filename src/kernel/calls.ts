@@ -12,7 +12,7 @@ import type { HostEntry } from './host-code.ts';
 import { RaisedStatus } from './raised-status.ts';
 import type { AnyFunction, CallSite, Detail } from './record.ts';
 import type { Found, Resources } from './resources.ts';
-import { type Coroutine, POINT, type Scheduler } from './scheduler.ts';
+import { type Coroutine, POINT, type Scheduler, SPINNING } from './scheduler.ts';
 import { Status } from './status.ts';
 import { Unsupported } from './stops.ts';
 
@@ -30,8 +30,8 @@ export type StackCapture = () => Stack;
 type FunctionEntry = Extract<HostEntry, { kind: 'function' }>;
 
 export class Calls {
-  /** Told of every call before its body runs: where a scenario lets something happen beside the driver. */
-  before: (fn: string) => void = () => {};
+  /** Told of every call before its body runs: where a scenario lets something happen beside the driver. True: that goes first. */
+  before: (fn: string) => boolean = () => false;
   private readonly memory: GuestMemory;
   private readonly scheduler: Scheduler;
   private readonly trace: Recorder;
@@ -73,8 +73,7 @@ export class Calls {
     const { irql } = this.scheduler;
     const stack = irql < record.irql.min || irql > record.irql.max ? { stack: this.capture() } : {};
     const call = this.trace.emit({ kind: 'call', fn, args: shown, caller, ...stack });
-    this.before(fn);
-    yield POINT;
+    yield this.before(fn) ? SPINNING : POINT;
     const injected = this.strike(entry, record, args);
     const came = (result: Value): void => {
       const mark = injected === undefined ? {} : { injected: `fail-${fn.toLowerCase()}-${injected.id}` };
@@ -120,11 +119,13 @@ export class Calls {
     }
     const given = record.body(entry.services, args, site);
     const result = isCoroutine(given) ? yield* given : given;
-    const idle = undoes?.mayBeIdle === true && found?.resource?.live !== true;
-    if (undoes !== undefined && found !== undefined && !idle) {
+    if (undoes !== undefined && found !== undefined) {
       const done = undoes.when === undefined ? record.returns !== 'status' || result === 0 : undoes.when(args, result);
+      const live = found.resource?.live === true;
       const outcome = done || found.outcome === 'again' || found.outcome === 'never' ? found.outcome : 'refused';
-      this.undo(entry, record, args, key as number | string, found, outcome);
+      // A cancel that finds nothing to cancel, or comes too late, is no undo and no refusal: what it names ends by itself.
+      if (undoes.mayBeIdle !== true || (live && done))
+        this.undo(entry, record, args, key as number | string, found, outcome);
     }
     if (acquires !== undefined && gave(record, acquires.when?.(args, result), result)) {
       const owner = acquires.owner?.(args);

@@ -69,6 +69,7 @@ export class Hardware implements SlowAccess {
   private rounds = 0;
   /** Sources whose next round of the ISR is not their device's doing. */
   private readonly foreign = new Set<InterruptSource>();
+  private readonly serving = new Set<InterruptSource>();
   /** What devices may touch, and are about to. */
   readonly dma: DmaMappings;
   /** Which processor interrupts go to; the first where there is no such one. A scenario may vary it. */
@@ -290,14 +291,23 @@ export class Hardware implements SlowAccess {
       name: interrupt.name,
       irql: interrupt.irql,
       source,
-      start: () => this.serve(source, interrupt),
+      start: () => {
+        this.serving.add(source);
+        return this.serve(source, interrupt);
+      },
     });
+  }
+
+  /** Whether a processor has taken the interrupt and its ISR has not returned yet. */
+  isServing(source: InterruptSource): boolean {
+    return this.serving.has(source);
   }
 
   private *serve(source: InterruptSource, interrupt: ConnectedInterrupt): Coroutine<void> {
     const foreign = this.foreign.delete(source) && !source.asserted;
     if (source.kind === 'message') source.asserted = false;
     const claimed = yield* interrupt.serve();
+    this.serving.delete(source);
     if (foreign && claimed)
       this.trace.emit({ kind: 'fact', what: 'foreign-interrupt-claimed', detail: { vector: source.vector } });
     source.inService = false;

@@ -153,12 +153,13 @@ export class Scheduler {
     return old;
   }
 
-  /** Keeps a processor busy above every other interrupt until then, as a long routine of another driver would. */
-  occupy(processor: Processor, until: VirtualTime): void {
+  /** Keeps a processor busy at that level until then, as a long routine of another driver would. */
+  occupy(processor: Processor, until: VirtualTime, irql: Irql = HIGH_LEVEL): void {
     const wait: Step = { kind: 'wait', what: 'another driver', ready: () => false, deadline: until, spins: true };
-    processor.interrupts.push({
+    const queue = irql > DISPATCH_LEVEL ? processor.interrupts : processor.dpcs;
+    queue.push({
       name: 'another driver',
-      irql: HIGH_LEVEL,
+      irql,
       source: processor,
       *start() {
         yield wait;

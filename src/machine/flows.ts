@@ -81,9 +81,11 @@ const flows: Readonly<Record<Flow, (stage: Stage, adapter: Adapter) => Coroutine
       yield* traffic(stage, adapter);
       yield* oids(stage, adapter, closingOids);
       sendWhilePausing(stage, adapter);
+      stage.device?.receive(frame(10, 300));
       yield* stage.ndis.lifecycle.pause(adapter);
       yield* frameWhilePaused(stage);
     }
+    yield* interruptBeforeHalt(stage);
     yield* stage.ndis.lifecycle.halt(adapter, stage.scenario.haltAction);
   },
 
@@ -141,15 +143,22 @@ function sendWhilePausing({ kernel, ndis }: Stage, adapter: Adapter): void {
       yield {
         kind: 'wait',
         what: 'the pause to begin',
-        ready: () => adapter.state === 'Pausing' && adapter.pause !== undefined,
+        ready: () => adapter.pause?.pended === true,
       };
       yield* ndis.dataPath.send(adapter, [frame(9, 100)], { whilePausing: true });
     })(),
   );
 }
 
-function* breathe(stage: Stage): Coroutine<void> {
-  const until = (stage.kernel.clock.now + BREATH) as VirtualTime;
+/** The hardware has something to say just before the end: what the driver starts for it is under way when it halts. */
+function* interruptBeforeHalt(stage: Stage): Coroutine<void> {
+  if (stage.device === undefined) return;
+  stage.device.provoke();
+  yield* breathe(stage, MILLISECOND);
+}
+
+function* breathe(stage: Stage, time: number = BREATH): Coroutine<void> {
+  const until = (stage.kernel.clock.now + time) as VirtualTime;
   yield { kind: 'wait', what: 'time to pass', ready: () => stage.kernel.clock.now >= until, deadline: until };
 }
 

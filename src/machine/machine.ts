@@ -6,7 +6,7 @@ import type { PciDevice } from '../kernel/pci.ts';
 import { BugCheck, Hang, Unsupported } from '../kernel/stops.ts';
 import { Ndis } from '../ndis/ndis.ts';
 import type { StopEvent, TraceEvent } from '../trace/events.ts';
-import { hex, SECOND } from '../trace/units.ts';
+import { DISPATCH_LEVEL, hex, MILLISECOND, SECOND, type VirtualTime } from '../trace/units.ts';
 import { Engine } from '../x64/engine.ts';
 import { GuestMemory } from '../x64/memory.ts';
 import { type DriverFile, loadDriver } from './driver-file.ts';
@@ -56,13 +56,18 @@ export function run(config: MachineConfig, scenario: Scenario): Run {
 /** Longer than an adapter runs in a flow, short enough for a driver that waits (assumed). */
 const LATE_WORK = 2 * SECOND;
 
+/** How long a DPC waits for its busy processor (assumed; only that it outlasts what halt does meanwhile). */
+const LATE_DPC = 500 * MILLISECOND;
+
 /** Runs to the end and says how it ended; only haltex' own faults get through. */
 function settle(kernel: Kernel, body: () => void): StopEvent {
   const stop = ((): StopEvent => {
     try {
       body();
       return { kind: 'stop', reason: 'finished', text: 'The scenario was played to its end.' };
-    } catch (error) {
+    } catch (raised) {
+      // What is raised outside any driver routine (NDIS touching what the driver gave it) ends as on Windows.
+      const error = kernelFault(kernel, raised);
       if (error instanceof BugCheck) {
         return { kind: 'stop', reason: 'bugcheck', text: error.message, name: hex(error.code), stack: error.frames };
       }
@@ -75,6 +80,15 @@ function settle(kernel: Kernel, body: () => void): StopEvent {
   })();
   kernel.trace.emit(stop);
   return stop;
+}
+
+/** The stop a fault in NDIS' own threads amounts to: what the driver gave it is not there. Other errors come back as they are. */
+function kernelFault(kernel: Kernel, raised: unknown): unknown {
+  try {
+    return kernel.exceptions.outermost(raised, 'kernel', []);
+  } catch (stop) {
+    return stop;
+  }
 }
 
 /** Lets the scenario's calls fail; `nth` counts from 1 over the whole run. */
@@ -96,10 +110,20 @@ function disturb(kernel: Kernel, device: PciDevice | undefined, scenario: Scenar
   kernel.calls.before = (fn) => {
     const nth = (counts.get(fn) ?? 0) + 1;
     counts.set(fn, nth);
-    if (!scenario.disturbances.some((disturbance) => disturbance.fn === fn && disturbance.nth === nth)) return;
+    const event = scenario.disturbances.find((disturbance) => disturbance.fn === fn && disturbance.nth === nth)?.event;
+    if (event === undefined) return false;
+    if (event === 'late-dpc') {
+      const [, other] = kernel.scheduler.processors;
+      if (other === undefined) return false;
+      kernel.scheduler.occupy(other, (kernel.clock.now + LATE_DPC) as VirtualTime, DISPATCH_LEVEL);
+      kernel.hardware.interruptProcessor = other.number;
+      device.provoke();
+      return true;
+    }
     // Its own reason to interrupt, as far as it is not masked; then a round of the ISR without one.
     device.provoke();
     const source = device.messages.find(({ connected }) => connected !== undefined) ?? device.line;
     if (source !== undefined) kernel.hardware.pulse(source);
+    return true;
   };
 }

@@ -29,8 +29,11 @@ export interface Disturbance {
   /** Before the body of this call … */
   readonly fn: string;
   readonly nth: number;
-  /** … the device's interrupt line goes up (another device on a shared line, or its own late interrupt). */
-  readonly event: 'interrupt';
+  /**
+   * … `interrupt`: the device interrupts, and its ISR is asked once more without a reason (a shared line, a late message);
+   * `late-dpc`: it interrupts on a processor that is busy at DISPATCH_LEVEL, so the ISR runs now and its DPC later.
+   */
+  readonly event: 'interrupt' | 'late-dpc';
 }
 
 export interface Scenario {
@@ -66,7 +69,11 @@ export function describe(scenario: Scenario): string {
   const parts = [flowText[scenario.flow]];
   if (scenario.haltAction !== 'DeviceDisabled') parts.push(`halt action NdisHalt${scenario.haltAction}`);
   for (const { fn, nth, failure } of scenario.faults) parts.push(`${ordinal(nth)} ${fn} fails (${failure})`);
-  for (const { fn, nth } of scenario.disturbances) parts.push(`an interrupt arrives at the ${ordinal(nth)} ${fn}`);
+  for (const { fn, nth, event } of scenario.disturbances) {
+    parts.push(
+      `an interrupt arrives at the ${ordinal(nth)} ${fn}${event === 'late-dpc' ? ' and its DPC runs late' : ''}`,
+    );
+  }
   if (scenario.returnReceives === 'late') parts.push('received frames come back only after the pause has begun');
   if (scenario.workers === 'late') parts.push('work items run late');
   return parts.join('; ');

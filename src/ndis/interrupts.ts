@@ -186,7 +186,8 @@ export class Interrupts {
     yield {
       kind: 'wait',
       what: 'the ISR to end',
-      ready: () => registration.running === 0,
+      ready: () =>
+        registration.running === 0 && !registration.connected.some(({ source }) => kernel.hardware.isServing(source)),
       spins: true,
     };
     yield* this.drain(registration);
