@@ -1,5 +1,5 @@
 /** Bit tests, bit scans, counts, BMI. */
-import type { Instruction, Operand, Size } from '../decode.ts';
+import type { Instruction, MemoryOperand, Operand, Size } from '../decode.ts';
 import { FlagKind, zeroExtend } from '../flags.ts';
 import { Rflags } from '../layout.ts';
 import { type Integer, i32, i64, select, type Value } from '../values.ts';
@@ -30,7 +30,8 @@ function bitTest(change: ((o: Integer, old: Value, mask: Value) => Value) | unde
       if (index.kind === 'register') {
         const signed = size === 8 ? at : i64.extend_s(size === 2 ? i32.extend16_s(at) : at);
         const operands = i64.shr_s(signed, i64.const(BigInt(Math.log2(size * 8))));
-        address = i64.add(address, i64.shl(operands, i64.const(BigInt(Math.log2(size)))));
+        const distance = i64.shl(operands, i64.const(BigInt(Math.log2(size))));
+        address = to.addressSize === 8 ? i64.add(address, distance) : cutSum(l, to, distance);
       }
       const place = l.place(address, size, change ? 'write' : 'read');
       const old = l.load(place);
@@ -42,6 +43,13 @@ function bitTest(change: ((o: Integer, old: Value, mask: Value) => Value) | unde
     l.setCarry(test(old));
     if (change) l.write(to, changed(old));
   };
+}
+
+/** `operand + distance`, cut to 32 bits (67h) before a segment's base is added. */
+function cutSum(l: Lift, operand: MemoryOperand, distance: Value): Value {
+  const cut = i64.extend_u(i32.wrap(i64.add(l.address({ ...operand, gs: false }), distance)));
+  if (!operand.gs) return cut;
+  return i64.add(l.address({ ...operand, base: -1, index: -1, displacement: 0n, addressSize: 8 }), cut);
 }
 
 const bitUndefined = OF | SF | AF | PF;

@@ -1,5 +1,6 @@
 /** Moves, address arithmetic, sign extension, the stack. */
 
+import { fromBits } from '../../trace/units.ts';
 import type { MemoryOperand, RegisterOperand, Size } from '../decode.ts';
 import { conditionReads, signExtend } from '../flags.ts';
 import { i32, i64, int32, int64, select } from '../values.ts';
@@ -126,19 +127,18 @@ export const moves: readonly InstructionRecord[] = [
     names: ['enter'],
     helper(h, { operands: [bytes, level] }) {
       const depth = Number((level as { value: bigint }).value) & 31;
-      const rsp = h.gpr(RSP);
-      let at = rsp - 8n;
-      const frame = at;
-      const values = [h.gpr(RBP)];
-      for (let i = 1; i < depth; i++)
-        values.push(h.load(Number(BigInt.asIntN(64, h.gpr(RBP) - 8n * BigInt(i))) as never, 8));
-      if (depth > 0) values.push(frame);
-      for (const value of values) {
-        h.store(Number(BigInt.asIntN(64, at)) as never, 8, value);
+      // loads and pushes take turns: the old frames may lie where the new one is made
+      let at = h.gpr(RSP);
+      const push = (value: bigint) => {
         at -= 8n;
-      }
+        h.store(fromBits(at), 8, value);
+      };
+      push(h.gpr(RBP));
+      const frame = at;
+      for (let i = 1; i < depth; i++) push(h.load(fromBits(h.gpr(RBP) - 8n * BigInt(i)), 8));
+      if (depth > 0) push(frame);
       h.writeRegister(RBP, 8, frame);
-      h.writeRegister(RSP, 8, at + 8n - ((bytes as { value: bigint }).value & 0xffffn));
+      h.writeRegister(RSP, 8, at - ((bytes as { value: bigint }).value & 0xffffn));
     },
     test: { needs: 'RSP and RBP in the stack' },
   },

@@ -50,10 +50,12 @@ export const system: readonly InstructionRecord[] = [
   {
     names: [
       'nop', 'pause', 'endbr64', 'mfence', 'lfence', 'sfence', 'prefetchnta', 'prefetcht0', 'prefetcht1', 'prefetcht2',
-      'prefetchw', 'prefetchwt1', 'prefetch', 'reservednop', 'clflush', 'clflushopt', 'clwb',
+      'prefetchw', 'prefetchwt1', 'prefetch', 'prefetchit0', 'prefetchit1', 'cldemote', 'reservednop',
     ], // biome-ignore format: a list
     lift: () => undefined,
   },
+  // no cache here, but an address that may not be read faults, other than with prefetches
+  { names: ['clflush', 'clflushopt', 'clwb'], lift: (l, { operands: [line] }) => void l.read(line!, 1) },
   { names: ['clc'], flags: { reads: 0, writes: CF }, lift: (l) => l.setCarry(i32.const(0)) },
   { names: ['stc'], flags: { reads: 0, writes: CF }, lift: (l) => l.setCarry(i32.const(1)) },
   { names: ['cmc'], flags: { reads: CF, writes: CF }, lift: (l) => l.setCarry(l.keep(i32.eqz(l.flag(CF)))) },
