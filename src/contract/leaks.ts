@@ -340,7 +340,7 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
   for (const holding of held) {
     const row = byType.get(holding.acquired.type);
     if (row === undefined || row.scope !== 'adapter' || adapterOf(view, holding) !== span.adapter) continue;
-    if (isConsequence(view, holding, held)) continue;
+    if (isConsequence(view, leave.seq, holding, held)) continue;
     const late =
       row.allocation === true &&
       !failed &&
@@ -362,12 +362,19 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
 const MEMORY = new Set(['memory', 'pool']);
 
 /**
- * What another finding already says: a timer object that is still set could not be freed, and one that was freed while set
- * cannot be cancelled any more.
+ * What another finding already says: a timer object that is set or whose callback is under way could not be freed, nor a work
+ * item that is queued or running; and a timer that was freed while set cannot be cancelled any more.
  */
-function isConsequence(view: TraceView, { acquired }: Holding, held: readonly Holding[]): boolean {
-  if (acquired.type === 'timer-object')
-    return held.some(({ acquired: other }) => other.type === 'timer-set' && other.key === acquired.key);
+function isConsequence(view: TraceView, seq: number, { acquired }: Holding, held: readonly Holding[]): boolean {
+  if (acquired.type === 'timer-object') {
+    const set = held.some(({ acquired: other }) => other.type === 'timer-set' && other.key === acquired.key);
+    return (
+      set || view.underWay(seq, 'timer-callback-pending', ['timer-callback-ended'], 'timer').includes(acquired.key)
+    );
+  }
+  if (acquired.type === 'work-item' || acquired.type === 'io-work-item') {
+    return view.underWay(seq, 'work-item-queued', ['work-item-finished'], 'item').includes(acquired.key);
+  }
   if (acquired.type === 'timer-set')
     return view.facts('timer-freed-while-active').some(({ detail }) => detail.timer === acquired.key);
   return false;

@@ -65,6 +65,19 @@ export class TraceView {
     );
   }
 
+  /** Names of the things that facts said had begun and had not ended at that point. */
+  underWay(seq: number, begin: string, ends: readonly string[], key: string): string[] {
+    const live = new Set<string>();
+    for (const event of this.events) {
+      if (event.seq >= seq) break;
+      if (event.kind !== 'fact') continue;
+      const name = String(event.detail[key]);
+      if (event.what === begin) live.add(name);
+      else if (ends.includes(event.what)) live.delete(name);
+    }
+    return [...live];
+  }
+
   get stop(): EventOf<'stop'> | undefined {
     return this.of('stop')[0];
   }

@@ -25,44 +25,31 @@ function ends(view: TraceView): Span[] {
     .filter(({ callback, leave }) => leave !== undefined && (callback === 'MiniportHaltEx' || leave.result !== '0x0'));
 }
 
-/** Things of one kind that began and had not ended at that point: their names. */
-function open(view: TraceView, seq: number, begin: string, finish: readonly string[], key: string): string[] {
-  const live = new Set<string>();
-  for (const event of view.events) {
-    if (event.seq >= seq) break;
-    if (event.kind !== 'fact') continue;
-    const name = String(event.detail[key]);
-    if (event.what === begin) live.add(name);
-    else if (finish.includes(event.what)) live.delete(name);
-  }
-  return [...live];
-}
-
 function* atEnd(view: TraceView, span: Span): Iterable<Violation & { rule: Id }> {
   const seq = span.leave?.seq ?? 0;
   const routine = span.callback;
-  if (open(view, seq, 'timer-callback-pending', ['timer-callback-ended'], 'timer').length > 0) {
+  if (view.underWay(seq, 'timer-callback-pending', ['timer-callback-ended'], 'timer').length > 0) {
     yield {
       rule: 'halt-returns-with-timer-callback',
       seq,
       message: `NdisCancelTimerObject said FALSE because the timer's callback was on its way, and ${routine} returns without having waited for it.`,
     };
   }
-  if (open(view, seq, 'work-item-queued', ['work-item-finished'], 'item').length > 0) {
+  if (view.underWay(seq, 'work-item-queued', ['work-item-finished'], 'item').length > 0) {
     yield {
       rule: 'halt-returns-with-async-work',
       seq,
       message: `${routine} returns while a work item of the driver is queued or running.`,
     };
   }
-  if (open(view, seq, 'shared-memory-async-requested', ['shared-memory-async-completed'], 'request').length > 0) {
+  if (view.underWay(seq, 'shared-memory-async-requested', ['shared-memory-async-completed'], 'request').length > 0) {
     yield {
       rule: 'shared-memory-async-pending-at-halt',
       seq,
       message: `${routine} returns while NdisMAllocateSharedMemoryAsyncEx has not completed; the block that comes later leaks.`,
     };
   }
-  if (open(view, seq, 'sg-list-requested', ['sg-list-given'], 'request').length > 0) {
+  if (view.underWay(seq, 'sg-list-requested', ['sg-list-given'], 'request').length > 0) {
     yield {
       rule: 'sg-list-pending-at-halt',
       seq,

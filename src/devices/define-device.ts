@@ -57,6 +57,8 @@ export interface DeviceDefinition<S = unknown, O = unknown> {
   receive?(device: Device<S>, frame: Uint8Array): void;
   /** Something happens that the device interrupts for whenever it may: a change of the link. Scenarios bring it about. */
   provoke?(device: Device<S>): void;
+  /** The cable is pulled out or put back. */
+  cable?(device: Device<S>, connected: boolean): void;
   /**
    * What the device still does on its own, in words: `receive DMA`, `transmit DMA`, `interrupts enabled`, `tick running`,
    * `wake-up armed`. What is listed when MiniportHaltEx returns is a finding.

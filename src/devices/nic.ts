@@ -54,6 +54,7 @@ interface State {
   readonly transmit: Ring;
   tick: Timer | undefined;
   link: Timer | undefined;
+  linkUp: boolean;
 }
 
 type Nic = Device<State>;
@@ -230,7 +231,7 @@ function status(nic: Nic): number {
     ring.stopping = undefined;
   }
   return (
-    (state.options.linkUp ? Status.LINK_UP : 0) |
+    (state.linkUp ? Status.LINK_UP : 0) |
     (state.receive.active ? Status.RX_ACTIVE : 0) |
     (state.transmit.active ? Status.TX_ACTIVE : 0) |
     (state.resetting > 0 ? Status.RESETTING : 0)
@@ -330,6 +331,7 @@ export const sampleNic = defineDevice<State, NicOptions>({
       transmit: { name: 'transmit', active: false, stopping: undefined, working: false },
       tick: undefined,
       link: undefined,
+      linkUp: options.linkUp ?? true,
     };
   },
   started(nic) {
@@ -341,6 +343,10 @@ export const sampleNic = defineDevice<State, NicOptions>({
     nic.after(LATENCY, () => deliver(nic, frame));
   },
   provoke: (nic) => raise(nic, Cause.LINK),
+  cable(nic, connected) {
+    nic.state.linkUp = connected;
+    raise(nic, Cause.LINK);
+  },
   activity({ state, registers }) {
     return [
       ...(state.receive.active ? ['receive DMA'] : []),

@@ -117,6 +117,10 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     if (this.here) this.definition.provoke?.(this);
   }
 
+  cable(connected: boolean): void {
+    if (this.here) this.definition.cable?.(this, connected);
+  }
+
   // --- configuration space, and what the bus driver programs in it ---
 
   readConfig(offset: number, size: 1 | 2 | 4): number {

@@ -39,4 +39,6 @@ export interface PciDevice extends DmaMaster {
   receive(frame: Uint8Array): void;
   /** Something happens to it that it interrupts for, as far as its mask lets it: the link changes, a counter runs over. */
   provoke(): void;
+  /** Somebody pulls the cable out or puts it back. */
+  cable(connected: boolean): void;
 }

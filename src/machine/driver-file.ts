@@ -2,7 +2,7 @@
 import type { Image } from '../image/image.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { RegistryInit } from '../kernel/registry.ts';
-import { type Address, at, NULL } from '../trace/units.ts';
+import { type Address, at } from '../trace/units.ts';
 import type { Miniport } from './miniport.ts';
 import { wdkOf } from './miniport.ts';
 
@@ -27,7 +27,8 @@ export function loadDriver(
   file: DriverFile,
   adapterValues: Readonly<Record<string, RegistryInit>>,
 ): LoadedDriver {
-  const service = kernel.registry.service(file.name.replace(/\.\w+$/, ''));
+  const name = file.name.replace(/\.\w+$/, '');
+  const service = kernel.registry.service(name);
   const adapter = kernel.registry.adapter(INSTANCE);
   const values = { NetCfgInstanceId: '{4b3ae1d8-5d1c-4b6e-9a7f-6c1d2e3f4a5b}', ...adapterValues };
   for (const [name, value] of Object.entries(values)) adapter.set(name, value);
@@ -38,34 +39,20 @@ export function loadDriver(
     return {
       ...common,
       entry: kernel.code.expose(DriverEntry),
-      driverObject: driverObject(kernel, NULL, 0),
+      driverObject: kernel.ioDrivers.create({ name }),
       entryReturned: none,
       unloaded: none,
     };
   }
   const module = kernel.modules.load(file.image, file.name);
+  const entry = at(module.base, file.image.entryPoint);
   return {
     ...common,
-    entry: at(module.base, file.image.entryPoint),
-    driverObject: driverObject(kernel, module.base, file.image.sizeOfImage),
+    entry,
+    driverObject: kernel.ioDrivers.create({ name, start: module.base, size: file.image.sizeOfImage, entry }),
     entryReturned: () => kernel.modules.discard(module),
     unloaded: () => kernel.modules.unload(module),
   };
-}
-
-/** DRIVER_OBJECT (wdm.h). NDIS owns the dispatch routines; a driver may read them, and put its own before them. */
-const DriverObject = { SIZE: 0x150, TYPE: 4, START: 0x18, IMAGE_SIZE: 0x20, MAJOR_FUNCTION: 0x70, COUNT: 28 } as const;
-
-function driverObject({ heap, memory, code }: Kernel, start: Address, size: number): Address {
-  const object = heap.allocate(DriverObject.SIZE, 'DRIVER_OBJECT', { fill: 0 });
-  memory.writeU16(object, DriverObject.TYPE);
-  memory.writeU16(at(object, 2), DriverObject.SIZE);
-  memory.writePointer(at(object, DriverObject.START), start);
-  memory.writeU32(at(object, DriverObject.IMAGE_SIZE), size);
-  const dispatch = code.resolve('ndisDispatchRequest', 'NDIS.SYS');
-  for (let i = 0; i < DriverObject.COUNT; i++)
-    memory.writePointer(at(object, DriverObject.MAJOR_FUNCTION + 8 * i), dispatch);
-  return object;
 }
 
 /** A UNICODE_STRING with its buffer behind it. */

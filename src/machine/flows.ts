@@ -123,6 +123,16 @@ function* traffic(stage: Stage, adapter: Adapter): Coroutine<void> {
   yield* breathe(stage);
   yield* stage.ndis.dataPath.send(adapter, [frame(7, 590)]);
   yield* breathe(stage);
+  yield* cableOutAndIn(stage);
+}
+
+/** Long enough for a driver that lets the link settle before it believes it. */
+function* cableOutAndIn({ device, ...stage }: Stage): Coroutine<void> {
+  if (device === undefined) return;
+  device.cable(false);
+  yield* breathe({ device, ...stage }, 2 * BREATH);
+  device.cable(true);
+  yield* breathe({ device, ...stage }, 2 * BREATH);
 }
 
 /** The wire does not know that the adapter is paused. */

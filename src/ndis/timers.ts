@@ -200,6 +200,11 @@ export class NdisTimers {
 
   private expire(timer: NdisTimer, processor?: number): void {
     this.mustBeThere(timer);
+    // A one-shot has left the queue: there is nothing to cancel any more, only its callback to wait for.
+    if (!this.isSet(timer)) {
+      this.ndis.kernel.live.remove(timer.key, LIVE);
+      this.ndis.kernel.resources.end(['timer-set'], timer.key, 'the timer queue');
+    }
     this.ndis.kernel.dpcs.queue({
       name: `DPC of the NDIS timer ${hex(timer.key)}`,
       source: timer,
@@ -211,10 +216,6 @@ export class NdisTimers {
   private *run(timer: NdisTimer): Coroutine<void> {
     this.mustBeThere(timer);
     const { kernel } = this.ndis;
-    if (!this.isSet(timer)) {
-      kernel.live.remove(timer.key, LIVE);
-      kernel.resources.end(['timer-set'], timer.key, 'the timer queue');
-    }
     this.tell('timer-callback-started', timer, {});
     timer.runs = kernel.scheduler.current;
     yield* kernel.invoker.invoke(
