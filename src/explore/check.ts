@@ -4,6 +4,7 @@ import { judge } from '../contract/judge.ts';
 import type { Finding } from '../contract/rule.ts';
 import { type MachineConfig, type Run, run } from '../machine/machine.ts';
 import { describe, plainScenario, type Scenario } from '../machine/scenario.ts';
+import { Workbench } from '../machine/workbench.ts';
 import type { Frame } from '../trace/events.ts';
 import { type Phase, plainPhase, plan } from './plan.ts';
 import { encodeToken } from './token.ts';
@@ -70,6 +71,7 @@ export const counts = (finding: Finding): boolean => finding.severity !== 'note'
 
 class Tally {
   private readonly config: MachineConfig;
+  private readonly workbench = new Workbench();
   private readonly merged = new Map<string, { finding: Finding; scenario: Scenario; count: number }>();
   private readonly missing = new Map<string, { text: string; count: number }>();
   private readonly phases: PhaseResult[] = [];
@@ -83,7 +85,7 @@ class Tally {
     const started = now();
     const before = { ...this.totals };
     const runs = phase.scenarios.map((scenario) => {
-      const one = run(this.config, scenario);
+      const one = run(this.config, scenario, this.workbench);
       this.add(one);
       onScenario?.(one);
       return one;

@@ -34,7 +34,7 @@ const STACK_SIZE = 0x6000;
  * interrupt is late by tens of microseconds of virtual time at most, large enough that leaving translated code (about a
  * microsecond of host time) costs nothing beside running it. Imports and writes to CR8 end a slice early.
  */
-const SLICE = 20_000;
+export const SLICE = 50_000;
 /** Guest instructions in 100 ns of virtual time: 1 ns each (assumed; only the order of things depends on it). */
 const INSTRUCTIONS_PER_TICK = 100;
 const DIRECTION_FLAG = 0x400;
@@ -231,6 +231,7 @@ export class GuestCode {
 
   private account(instructions: number): void {
     this.scheduler.instructions += instructions;
+    this.scheduler.longestStretch = Math.max(this.scheduler.longestStretch, instructions);
     this.advance(instructions / INSTRUCTIONS_PER_TICK);
   }
 

@@ -108,6 +108,8 @@ export class Scheduler {
   readonly limits: Limits = { time: Number.MAX_SAFE_INTEGER as VirtualTime, instructions: Number.MAX_SAFE_INTEGER };
   /** Guest instructions retired; whoever runs guest code adds to it. */
   instructions = 0;
+  /** The most of them that ran without a look at the rest of the machine. */
+  longestStretch = 0;
   private readonly clock: Clock;
   private readonly strategy: Strategy;
   private contexts = 0;

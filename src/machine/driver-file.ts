@@ -22,6 +22,9 @@ export interface LoadedDriver {
 /** The adapter's instance under the network class key. */
 const INSTANCE = 7;
 
+/** What the class installer writes into every adapter's key; an INF's hardware id takes the place of the made-up one. */
+const INSTALLED = { NetCfgInstanceId: '{4b3ae1d8-5d1c-4b6e-9a7f-6c1d2e3f4a5b}', MatchingDeviceId: 'root\\net' };
+
 export function loadDriver(
   kernel: Kernel,
   file: DriverFile,
@@ -30,7 +33,7 @@ export function loadDriver(
   const name = file.name.replace(/\.\w+$/, '');
   const service = kernel.registry.service(name);
   const adapter = kernel.registry.adapter(INSTANCE);
-  const values = { NetCfgInstanceId: '{4b3ae1d8-5d1c-4b6e-9a7f-6c1d2e3f4a5b}', ...adapterValues };
+  const values = { ...INSTALLED, ...adapterValues };
   for (const [name, value] of Object.entries(values)) adapter.set(name, value);
   const common = { registryPath: unicodeString(kernel, service.path), adapterKey: adapter.path };
   if (file.kind === 'typescript') {

@@ -11,7 +11,7 @@ import type { OidRequest } from '../ndis/oids.ts';
 import { NDIS_STATUS_SUCCESS } from '../ndis/status.ts';
 import { type Address, MILLISECOND, type VirtualTime } from '../trace/units.ts';
 import type { Flow, Scenario } from './scenario.ts';
-import { closingOids, frame, openingOids, runningOids } from './traffic.ts';
+import { asked, closingOids, frame, openingOids, outgoing, runningOids } from './traffic.ts';
 
 /** What a flow plays on. */
 export interface Stage {
@@ -111,17 +111,19 @@ const flows: Readonly<Record<Flow, (stage: Stage, adapter: Adapter) => Coroutine
 };
 
 function* oids(stage: Stage, adapter: Adapter, requests: readonly OidRequest[]): Coroutine<void> {
-  for (const request of requests) yield* stage.ndis.oids.request(adapter, request);
+  const medium = adapter.generalAttributes?.mediaType;
+  for (const request of asked(medium, requests)) yield* stage.ndis.oids.request(adapter, request);
 }
 
 /** Some frames each way, with time for them to travel. */
 function* traffic(stage: Stage, adapter: Adapter): Coroutine<void> {
+  const medium = adapter.generalAttributes?.mediaType;
   yield* oids(stage, adapter, runningOids);
-  yield* stage.ndis.dataPath.send(adapter, [frame(1, 60), frame(2, 1514)]);
+  yield* stage.ndis.dataPath.send(adapter, [outgoing(medium, 1, 60), outgoing(medium, 2, 1514)]);
   yield* breathe(stage);
   for (let number = 3; number <= 6; number++) stage.device?.receive(frame(number, 60 + 100 * number));
   yield* breathe(stage);
-  yield* stage.ndis.dataPath.send(adapter, [frame(7, 590)]);
+  yield* stage.ndis.dataPath.send(adapter, [outgoing(medium, 7, 590)]);
   yield* breathe(stage);
   yield* cableOutAndIn(stage);
 }
@@ -155,7 +157,9 @@ function sendWhilePausing({ kernel, ndis }: Stage, adapter: Adapter): void {
         what: 'the pause to begin',
         ready: () => adapter.pause?.pended === true,
       };
-      yield* ndis.dataPath.send(adapter, [frame(9, 100)], { whilePausing: true });
+      yield* ndis.dataPath.send(adapter, [outgoing(adapter.generalAttributes?.mediaType, 9, 100)], {
+        whilePausing: true,
+      });
     })(),
   );
 }

@@ -18,6 +18,16 @@ const BROADCAST = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
 /** NDIS_PACKET_TYPE_DIRECTED | MULTICAST | BROADCAST. */
 const PACKET_FILTER = [0x0b, 0, 0, 0];
 
+/** NDIS_MEDIUM (ntddndis.h): Ethernet frames, or IP packets without a link-layer header. */
+const Medium = { ethernet: 0, ip: 19 } as const;
+
+/** Those of these requests that a miniport of the medium is asked: 802.3 ones are for Ethernet. */
+export function asked(medium: number | undefined, requests: readonly OidRequest[]): readonly OidRequest[] {
+  return (medium ?? Medium.ethernet) === Medium.ethernet
+    ? requests
+    : requests.filter(({ name }) => !name.startsWith('OID_802_3_'));
+}
+
 /** Sent once the adapter is initialized. Numbers: ntddndis.h. */
 export const openingOids: readonly OidRequest[] = [
   query('OID_GEN_VENDOR_DRIVER_VERSION', 0x0001_0116, 4),
@@ -55,5 +65,19 @@ export function frame(number: number, length: number): Uint8Array {
   bytes.set([0x02, 0x48, 0x58, 0, 0, number & 0xff], 6);
   bytes.set([0x88, 0xb5], 12);
   for (let i = 14; i < length; i++) bytes[i] = (i + number) & 0xff;
+  return bytes;
+}
+
+/** What protocols send over the medium: an Ethernet frame, or on an IP medium a UDP datagram to a multicast group. */
+export function outgoing(medium: number | undefined, number: number, length: number): Uint8Array {
+  if (medium !== Medium.ip) return frame(number, length);
+  const bytes = frame(number, length);
+  const header = [0x45, 0, length >> 8, length & 0xff, 0, number, 0, 0, 1, 17, 0, 0, 10, 0, 0, 1, 224, 0, 0, 1];
+  const sum = header.reduce((total, byte, i) => total + (i % 2 === 0 ? byte << 8 : byte), 0);
+  const checksum = ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
+  header[10] = checksum >> 8;
+  header[11] = checksum & 0xff;
+  // UDP: port 9 (discard) on both sides, no checksum.
+  bytes.set([...header, 0, 9, 0, 9, (length - 20) >> 8, (length - 20) & 0xff, 0, 0]);
   return bytes;
 }

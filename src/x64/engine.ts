@@ -48,6 +48,13 @@ interface Region {
   readonly slow: boolean;
 }
 
+/** Everything that was found out about code under one configuration of executable ranges. */
+interface Translations {
+  readonly decoded: Map<Address, Instruction | undefined>;
+  readonly discovery: Discovery;
+  readonly entries: Map<Address, { region: Region; entry: number }>;
+}
+
 interface Range {
   readonly start: Address;
   readonly end: Address;
@@ -88,9 +95,11 @@ export class Engine implements Cpu, CodeSource {
   private code: Range[] = [];
   private hostRanges: Range[] = [];
   private decoder: Decoder | undefined;
-  private readonly decoded = new Map<Address, Instruction | undefined>();
-  private discovery: Discovery;
-  private readonly entries = new Map<Address, { region: Region; entry: number }>();
+  /** What was translated under the present executable ranges, and under others: a machine that is reset comes back to them. */
+  private translations: Translations;
+  private readonly parked = new Map<string, Translations>();
+  /** The bytes translations were made from, by range. */
+  private readonly contents = new Map<string, Uint8Array>();
   private readonly regions: Region[] = [];
   private running = false;
   private readonly slowSites = new Set<Address>();
@@ -109,7 +118,7 @@ export class Engine implements Cpu, CodeSource {
     this.cells = new DataView(buffer, this.page);
     this.registers = new PageRegisters(buffer, this.page);
     this.helper = new HelperContext(this.registers, memory, host);
-    this.discovery = new Discovery(this, this.limits);
+    this.translations = this.emptyTranslations();
     this.imports = {
       env: {
         memory: memory.memory,
@@ -125,46 +134,62 @@ export class Engine implements Cpu, CodeSource {
 
   // --- the address space ---
 
-  /** Makes a range executable. */
+  /** Makes a range executable. Translations of the same bytes at the same place are used again. */
   addCode(start: Address, size: number): void {
-    const range = { start, end: at(start, size) };
-    this.code.push(range);
-    this.changed(range);
+    const key = `${start} ${size}`;
+    const bytes = this.memory.raw(start, size);
+    const known = this.contents.get(key);
+    if (known === undefined || !equal(known, bytes)) {
+      if (known !== undefined) this.forget();
+      this.contents.set(key, bytes.slice());
+    }
+    this.reconfigure(() => this.code.push({ start, end: at(start, size) }));
   }
 
   /** Takes a range of `addCode` back. */
   removeCode(start: Address, size: number): void {
-    const range = { start, end: at(start, size) };
-    this.code = this.code.filter((r) => r.start !== range.start || r.end !== range.end);
-    this.changed(range);
+    this.reconfigure(() => {
+      this.code = this.code.filter((range) => range.start !== start || range.end !== at(start, size));
+    });
   }
 
   /** Control that reaches this range leaves with a `host` exit. */
   setHostRange(start: Address, size: number): void {
-    const range = { start, end: at(start, size) };
-    this.hostRanges.push(range);
-    this.changed(range);
+    this.reconfigure(() => this.hostRanges.push({ start, end: at(start, size) }));
   }
 
-  /** Code that was translated from a range must not run again; what was no code may be some now. */
-  private changed(range: Range): void {
-    for (const [rip, instruction] of this.decoded) {
-      if (!within([range], rip)) continue;
-      if (instruction) {
-        this.forget();
-        return;
-      }
-      this.decoded.delete(rip);
-    }
+  /** Nothing is executable any more, as in a new engine; translations wait for the same code to come back. */
+  reset(): void {
+    this.reconfigure(() => {
+      this.code = [];
+      this.hostRanges = [];
+    });
+    this.fault = undefined;
+  }
+
+  /** Changes the executable ranges: code of other ranges must not run, and what was no code may be some now. */
+  private reconfigure(change: () => void): void {
+    this.parked.set(this.configuration(), this.translations);
+    change();
+    this.translations = this.parked.get(this.configuration()) ?? this.emptyTranslations();
     this.disposeDecoder();
+    this.clearLookup();
+  }
+
+  private configuration(): string {
+    const text = (ranges: readonly Range[]) => ranges.map(({ start, end }) => `${start}-${end}`).join(',');
+    return `${text(this.code)};${text(this.hostRanges)}`;
+  }
+
+  private emptyTranslations(): Translations {
+    return { decoded: new Map(), discovery: new Discovery(this, this.limits), entries: new Map() };
   }
 
   /** Drops all translated code: to be called when the guest's code has changed. */
   forget(): void {
     this.disposeDecoder();
-    this.decoded.clear();
-    this.discovery = new Discovery(this, this.limits);
-    this.entries.clear();
+    this.translations = this.emptyTranslations();
+    this.parked.clear();
     this.clearLookup();
     // translated code that runs right now still names its sites
     if (this.running) return;
@@ -184,7 +209,7 @@ export class Engine implements Cpu, CodeSource {
   }
 
   decode(rip: Address): Instruction | undefined {
-    if (this.decoded.has(rip)) return this.decoded.get(rip);
+    if (this.translations.decoded.has(rip)) return this.translations.decoded.get(rip);
     const range = this.code.find((r) => rip >= r.start && rip < r.end);
     let instruction: Instruction | undefined;
     if (range && this.memory.contains(rip)) {
@@ -198,7 +223,7 @@ export class Engine implements Cpu, CodeSource {
       }
       instruction = this.decoder.decode(rip);
     }
-    this.decoded.set(rip, instruction);
+    this.translations.decoded.set(rip, instruction);
     return instruction;
   }
 
@@ -331,7 +356,7 @@ export class Engine implements Cpu, CodeSource {
 
   /** Makes sure that the lookup cache has an address; an exit when there is no code. */
   private ensure(rip: Address): Exit | undefined {
-    const known = this.entries.get(rip);
+    const known = this.translations.entries.get(rip);
     if (known) {
       this.cache(rip, known.region.tableIndex, known.entry);
       return undefined;
@@ -349,7 +374,7 @@ export class Engine implements Cpu, CodeSource {
     const isSlow = (i: Instruction): boolean => this.slowSites.has(i.rip) || (slow && touchesUnknownMemory(i));
     // imports cost time at instantiation: only when something may need them
     const imports = slow || this.slowSites.size > 0 ? slowImports : [];
-    const code: RegionCode = translate(this.discovery, rip, {
+    const code: RegionCode = translate(this.translations.discovery, rip, {
       memory: { size: this.memory.size, engine: this.page, base: this.memory.base },
       memoryPages: this.memoryPages,
       exactFlags: this.exactFlags,
@@ -373,8 +398,8 @@ export class Engine implements Cpu, CodeSource {
     this.regions.push(region);
     code.entries.forEach((entry, number) => {
       // an older region keeps its inner entries, but not the address this one was made for
-      if (number > 0 && this.entries.has(entry)) return;
-      this.entries.set(entry, { region, entry: number });
+      if (number > 0 && this.translations.entries.has(entry)) return;
+      this.translations.entries.set(entry, { region, entry: number });
       this.cache(entry, index, number);
     });
   }
@@ -382,8 +407,8 @@ export class Engine implements Cpu, CodeSource {
   /** Takes a region's entries away; what runs again there is translated again. */
   private drop(region: Region): void {
     for (const rip of region.entries) {
-      if (this.entries.get(rip)?.region !== region) continue;
-      this.entries.delete(rip);
+      if (this.translations.entries.get(rip)?.region !== region) continue;
+      this.translations.entries.delete(rip);
       const line = this.line(rip);
       if (this.cells.getBigInt64(line, true) === BigInt(rip)) this.cells.setBigInt64(line, NO_RIP, true);
     }
@@ -407,6 +432,10 @@ export class Engine implements Cpu, CodeSource {
   private clearLookup(): void {
     for (let i = 0; i < LOOKUP_ENTRIES; i++) this.cells.setBigInt64(Layout.lookup + 16 * i, NO_RIP, true);
   }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 function unsupported({ bytes, mnemonic }: Instruction): Exit {

@@ -80,6 +80,8 @@ export class GuestMemory {
 
   private readonly bytes: Uint8Array;
   private readonly view: DataView;
+  /** Bytes from the base up to the highest one that was ever given a shadow. */
+  private top = 0;
 
   constructor(sizeLog2 = 26, base: Address = BASE) {
     this.size = 2 ** sizeLog2;
@@ -110,8 +112,17 @@ export class GuestMemory {
 
   setShadow(address: Address, size: number, state: ShadowState): void {
     if (!this.contains(address, size)) throw new MemoryFault('write', address, size, 0);
-    const offset = this.size + (address - this.base);
-    this.bytes.fill(state, offset, offset + size);
+    const offset = address - this.base;
+    this.top = Math.max(this.top, offset + size);
+    this.bytes.fill(state, this.size + offset, this.size + offset + size);
+  }
+
+  /** All as in a new memory. Only what was ever given a shadow can have been written. */
+  reset(): void {
+    this.bytes.fill(0, 0, this.top);
+    this.bytes.fill(Shadow.Unmapped, this.size, this.size + this.top);
+    this.top = 0;
+    this.slow = refuse;
   }
 
   // --- checked access: what the kernel does on the driver's behalf, and what TypeScript miniports do ---

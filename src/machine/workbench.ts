@@ -1,0 +1,45 @@
+/**
+ * Memory and CPU that serve one run after another. Making them anew costs more than most runs; what is kept between runs is
+ * only the translation of the driver's code. A run on a used workbench gives the same trace as on a new one: translations
+ * differ in where a long stretch of guest code looks up, so a run with a long stretch is played again on a new workbench.
+ */
+
+import type { Address } from '../trace/units.ts';
+import type { Cpu, CpuHost } from '../x64/cpu.ts';
+import { Engine } from '../x64/engine.ts';
+import { GuestMemory } from '../x64/memory.ts';
+
+export class Workbench {
+  readonly memory = new GuestMemory();
+  /** True once a run has been played here. */
+  used = false;
+  private host: CpuHost | undefined;
+  private readonly engine: Engine;
+
+  constructor() {
+    const host = (): CpuHost => this.host as CpuHost;
+    this.engine = new Engine(this.memory, {
+      cpuid: (leaf, subleaf) => host().cpuid(leaf, subleaf),
+      rdtsc: () => host().rdtsc(),
+      readPort: (port, size) => host().readPort(port, size),
+      writePort: (port, size, value) => host().writePort(port, size, value),
+      readCr8: () => host().readCr8(),
+      writeCr8: (value) => host().writeCr8(value),
+    });
+  }
+
+  /** Everything as new, except that known code need not be translated again. */
+  clear(): void {
+    if (!this.used) return;
+    this.memory.reset();
+    this.engine.reset();
+  }
+
+  /** The CPU, working for this kernel from now on. */
+  cpu(host: CpuHost, hostCode: { start: Address; size: number }): Cpu & Pick<Engine, 'addCode' | 'removeCode'> {
+    this.host = host;
+    this.used = true;
+    this.engine.setHostRange(hostCode.start, hostCode.size);
+    return this.engine;
+  }
+}
