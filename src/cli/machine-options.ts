@@ -16,7 +16,12 @@ export interface MachineOptions {
 }
 
 /** Imports that only a driver of real hardware has. */
-const HARDWARE_IMPORTS = ['NdisMRegisterInterruptEx', 'NdisMMapIoSpace', 'NdisMRegisterIoPortRange', 'NdisMRegisterScatterGatherDma'];
+const HARDWARE_IMPORTS = [
+  'NdisMRegisterInterruptEx',
+  'NdisMMapIoSpace',
+  'NdisMRegisterIoPortRange',
+  'NdisMRegisterScatterGatherDma',
+];
 
 export async function machineFor(driver: DriverFile, path: string, options: MachineOptions): Promise<MachineConfig> {
   const inf = infFor(path, options.inf);
@@ -24,7 +29,7 @@ export async function machineFor(driver: DriverFile, path: string, options: Mach
   return {
     driver,
     ...(device === undefined ? {} : { device }),
-    ...(inf === undefined ? {} : { adapterValues: inf.values }),
+    ...(inf === undefined ? {} : { adapterValues: installedBy(inf) }),
   };
 }
 
@@ -33,6 +38,11 @@ function infFor(path: string, named: string | undefined): Inf | undefined {
   if (named !== undefined) return readInf(readBytes(named));
   const beside = path.replace(/\.\w+$/, '.inf');
   return existsSync(beside) ? readInf(readBytes(beside)) : undefined;
+}
+
+/** The values an installation with this INF leaves in the adapter's key. */
+function installedBy({ hardwareIds: [id], values }: Inf): Inf['values'] {
+  return id === undefined ? values : { MatchingDeviceId: id.toLowerCase(), ...values };
 }
 
 /** The device named; else, for a driver of hardware, haltex' sample NIC. */
@@ -48,7 +58,9 @@ async function deviceFor(driver: DriverFile, named: string | undefined): Promise
   if (named !== undefined) {
     const device = bundledDevices[named];
     if (device === undefined) {
-      throw new InputError(`there is no bundled device «${named}»${suggestion(named, [...Object.keys(bundledDevices), 'none'])}.`);
+      throw new InputError(
+        `there is no bundled device «${named}»${suggestion(named, [...Object.keys(bundledDevices), 'none'])}.`,
+      );
     }
     return device;
   }
@@ -60,5 +72,7 @@ async function deviceFor(driver: DriverFile, named: string | undefined): Promise
 
 function isDeviceDefinition(value: unknown): value is DeviceDefinition<unknown, object> {
   const given = value as Partial<DeviceDefinition> | null;
-  return typeof given === 'object' && given !== null && Array.isArray(given.bars) && typeof given.activity === 'function';
+  return (
+    typeof given === 'object' && given !== null && Array.isArray(given.bars) && typeof given.activity === 'function'
+  );
 }

@@ -320,10 +320,11 @@ export function resourceOf({ acquired }: Holding): FoundResource {
 /** In whose callbacks it was acquired: an adapter's life, or the driver's own (DriverEntry, SetOptions). */
 function adapterOf(view: TraceView, { acquired }: Holding): number | undefined {
   if (byType.get(acquired.type)?.scope === 'driver') return undefined;
+  // What MiniportAddDevice makes with the adapter's handle lives until MiniportRemoveDevice, whatever initialize and halt do.
+  if (DRIVER_CALLBACKS.has(acquired.callback ?? '')) return undefined;
   const inits = view.runs('MiniportInitializeEx');
   const byOwner = inits.find((span) => span.adapter === acquired.owner);
   if (byOwner !== undefined) return byOwner.adapter;
-  if (DRIVER_CALLBACKS.has(acquired.callback ?? '')) return undefined;
   if (acquired.adapter !== undefined) return acquired.adapter;
   // A thread or work item without a callback of its own works for the adapter whose life it falls into.
   return inits.findLast((span) => span.enter.seq < acquired.seq)?.adapter;

@@ -1,9 +1,10 @@
 /** What a driver hands to NdisMRegisterMiniportDriver, and what its DriverEntry makes of the answer: contract.md C2, B4. */
 
 import { requiredHandlers } from '../ndis/driver.ts';
-import { CHARACTERISTICS_SIZES } from '../ndis/driver-structures.ts';
-import { ObjectType } from '../ndis/object-header.ts';
+import { leastCharacteristicsSize } from '../ndis/driver-structures.ts';
+import { isOfType, ObjectType } from '../ndis/object-header.ts';
 import type { EventOf } from '../trace/events.ts';
+import { hex } from '../trace/units.ts';
 import { family, type Violation } from './rule.ts';
 import type { TraceView } from './view.ts';
 
@@ -24,14 +25,18 @@ function* judgeCall(call: EventOf<'call'>): Iterable<Violation & { rule: Id }> {
   const given = characteristics(call);
   const at = { seq: call.seq };
   const header = given.Header;
-  const least = CHARACTERISTICS_SIZES[Math.min(header.Revision ?? 1, 3) - 1] ?? 0;
-  if (header.Type !== ObjectType.MINIPORT_DRIVER_CHARACTERISTICS || (header.Size ?? 0) < least) {
-    yield {
-      ...at,
-      rule: 'object-header-invalid',
-      message: `NDIS_MINIPORT_DRIVER_CHARACTERISTICS has Type 0x${(header.Type ?? 0).toString(16)}, Revision ${header.Revision} and Size ${header.Size}; revision ${header.Revision} needs Type 0x8a and at least ${least} bytes.`,
-    };
+  const type = ObjectType.MINIPORT_DRIVER_CHARACTERISTICS;
+  const { Type = 0, Revision = 1, Size = 0 } = header;
+  const least = leastCharacteristicsSize(Revision, Number(given.MinorNdisVersion ?? 0));
+  const says = `NDIS_MINIPORT_DRIVER_CHARACTERISTICS has Type ${hex(Type)}, Revision ${Revision} and Size ${Size}`;
+  if (!isOfType({ Type }, type) || Size < least) {
+    const message = `${says}; revision ${Revision} needs Type ${hex(type)} and at least ${least} bytes.`;
+    yield { ...at, rule: 'object-header-invalid', message };
     return;
+  }
+  if (Type !== type) {
+    const message = `${says}; NDIS takes it, but the page asks for Type ${hex(type)}.`;
+    yield { ...at, rule: 'object-header-invalid', message, severity: 'note' };
   }
   for (const handler of requiredHandlers.filter((name) => absent(given, name))) {
     yield {

@@ -6,7 +6,21 @@
 import { type Address, hex } from '../trace/units.ts';
 import type { Kernel } from './kernel.ts';
 import { u64 } from './layout.ts';
-import { ANY, CODE, failsWith, functionsOf, OUT, P, POINTER, SIZE_T, UCHAR, ULONG } from './record.ts';
+import {
+  ANY,
+  CODE,
+  failsWith,
+  functionsOf,
+  OUT,
+  P,
+  POINTER,
+  SIZE_T,
+  UCHAR,
+  ULONG,
+  ULONG64,
+  USHORT,
+  VARARGS,
+} from './record.ts';
 import { Status } from './status.ts';
 import { Unsupported } from './stops.ts';
 
@@ -46,6 +60,21 @@ export const etwFunctions = {
     ...common,
     page: 'wdm-etwregister',
     params: { ProviderId: POINTER, EnableCallback: CODE, CallbackContext: POINTER, RegHandle: OUT(u64) },
+    returns: 'status',
+    irql: P,
+    acquires: { type: 'etw', key: ({ RegHandle }) => keyed(RegHandle.get()) },
+    failures: [failsWith('insufficient-resources', Status.INSUFFICIENT_RESOURCES)],
+    body({ memory, eventProviders }, { ProviderId, RegHandle }) {
+      memory.read(ProviderId, 16);
+      RegHandle.set(BigInt(eventProviders.register(ProviderId)));
+      return Status.SUCCESS;
+    },
+  }),
+  /** What the WPP code of a driver looks up by name and registers with (trace provider templates of the WDK). */
+  EtwRegisterClassicProvider: f({
+    ...common,
+    page: 'wdm-etwregister',
+    params: { ProviderId: POINTER, Type: ULONG, EnableCallback: CODE, CallbackContext: POINTER, RegHandle: OUT(u64) },
     returns: 'status',
     irql: P,
     acquires: { type: 'etw', key: ({ RegHandle }) => keyed(RegHandle.get()) },
@@ -157,6 +186,29 @@ export const etwFunctions = {
       for (let i = 0; i < 4; i++) kernel.memory.writeU32((ActivityId + 4 * i) as Address, kernel.randomness.next());
       return Status.SUCCESS;
     },
+  }),
+  /** No session runs, so no handle names one. */
+  WmiTraceMessage: f({
+    ...common,
+    page: 'wdm-wmitracemessage',
+    params: { LoggerHandle: ULONG64, MessageFlags: ULONG, MessageGuid: POINTER, MessageNumber: USHORT, rest: VARARGS },
+    returns: 'status',
+    irql: ANY,
+    body: () => Status.INVALID_HANDLE,
+  }),
+  WmiTraceMessageVa: f({
+    ...common,
+    page: 'wdm-wmitracemessageva',
+    params: {
+      LoggerHandle: ULONG64,
+      MessageFlags: ULONG,
+      MessageGuid: POINTER,
+      MessageNumber: USHORT,
+      MessageArgList: POINTER,
+    },
+    returns: 'status',
+    irql: ANY,
+    body: () => Status.INVALID_HANDLE,
   }),
   IoWMIRegistrationControl: f({
     ...common,

@@ -85,7 +85,8 @@ export const ioDeviceFunctions = {
     params: { SymbolicLinkName: IN(UNICODE_STRING) },
     returns: 'status',
     irql: P,
-    undoes: { types: ['wdm-device'], key: linkKey, otherwise: () => Status.OBJECT_NAME_NOT_FOUND },
+    // A link that NDIS made with a control device may go this way too (observed: Wintun 0.4 does so before it deregisters it).
+    undoes: { types: ['wdm-device'], key: linkKey, mayBeIdle: true },
     body({ memory, devices }, { SymbolicLinkName }) {
       return devices.unlink(unicodeText(memory, SymbolicLinkName)) ? Status.SUCCESS : Status.OBJECT_NAME_NOT_FOUND;
     },

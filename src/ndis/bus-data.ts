@@ -3,9 +3,11 @@
  * Pages: ndis-ndismgetbusdata, ndis-ndismsetbusdata, ndis-ndismconfigmsixtableentry, ndis-ndismgetdeviceproperty,
  * ndis-ndismqueryprobedbars.
  */
+import { DeviceFlag, IO_STACK_LOCATION } from '../kernel/io-structures.ts';
 import { pointer, struct, u32 } from '../kernel/layout.ts';
 import type { PciDevice } from '../kernel/pci.ts';
 import { ANY, failsWith, functionsOf, HANDLE, IN, OUT, P, POINTER, ULONG } from '../kernel/record.ts';
+import type { Coroutine } from '../kernel/scheduler.ts';
 import { Unsupported } from '../kernel/stops.ts';
 import { type Address, at, type Handle, hex, NULL } from '../trace/units.ts';
 import type { Adapter } from './adapter.ts';
@@ -33,11 +35,12 @@ const PCI_WHICHSPACE_CONFIG = 0;
 const CONFIG_SIZE = 256;
 const BAR0 = 0x10;
 const PCI_TYPE0_ADDRESSES = 6;
+const FILE_DEVICE_PHYSICAL_NETCARD = 0x17;
 
 interface Stack {
-  readonly physical: Handle;
-  readonly functional: Handle;
-  readonly next: Handle;
+  readonly physical: Address;
+  readonly functional: Address;
+  readonly next: Address;
   readonly resources: Address;
 }
 
@@ -50,21 +53,42 @@ export class DeviceStacks {
     this.ndis = ndis;
   }
 
-  /** Device objects are opaque here: a driver may pass them on and compare them, looking into one is a fault. */
+  /**
+   * Device objects are opaque by the page, but drivers look into them all the same (observed: a virtual miniport keeps its context
+   * in the functional one's Reserved field), so they are real ones. Who sends the bus driver a request is told what is missing.
+   */
   of(adapter: Adapter): Stack {
     const known = this.stacks.get(adapter.handle);
     if (known !== undefined) return known;
-    // Nothing lies between NDIS' device object and the bus driver's: the next lower one is the physical one.
-    const physical = this.ndis.newHandle('DEVICE_OBJECT of the bus driver');
+    const { devices, ioDrivers, registry } = this.ndis.kernel;
+    const bus = ioDrivers.create({ name: adapter.device === undefined ? 'swenum' : 'pci', dispatch: this.busDispatch });
+    const number = this.stacks.size + 1;
+    const { device: physical } = devices.create({ driver: bus, name: `\\Device\\NTPNP_PCI${number}` });
+    const { device: functional } = devices.create({
+      driver: adapter.driver.driverObject,
+      name: `\\Device\\NDMP${number}`,
+      type: FILE_DEVICE_PHYSICAL_NETCARD,
+    });
+    const key = registry.find(adapter.registryPath);
+    devices.describe(physical, { properties: new Map(), ...(key === undefined ? {} : { key }) });
     const stack: Stack = {
       physical,
-      functional: this.ndis.newHandle('DEVICE_OBJECT of NDIS'),
-      next: physical,
+      functional,
+      // Nothing lies between NDIS' device object and the bus driver's: the next lower one is the physical one.
+      next: devices.attach(functional, physical),
       resources: adapter.device === undefined ? NULL : fullResourceList(this.ndis.kernel, adapter.device),
     };
+    for (const device of [physical, functional]) devices.at(device).Flags &= ~DeviceFlag.INITIALIZING;
     this.stacks.set(adapter.handle, stack);
     return stack;
   }
+
+  private readonly busDispatch = (args: { Irp: Address }): Coroutine<number> => {
+    const { irps, memory } = this.ndis.kernel;
+    const location = IO_STACK_LOCATION.at(memory, irps.at(args.Irp).CurrentStackLocation);
+    const { MajorFunction, MinorFunction } = location;
+    throw new Unsupported('bus driver', `a request to the bus driver (major ${MajorFunction}, minor ${MinorFunction})`);
+  };
 }
 
 function readBytes(device: PciDevice, offset: number, length: number): Uint8Array {

@@ -172,12 +172,13 @@ export const deviceObjectFunctions = {
     ],
     body(ndis, { NdisHandle, DeviceObjectAttributes: attributes, pDeviceObject, NdisDeviceHandle }, { fn }) {
       pDeviceObject.set(NULL);
-      if (!checkHandle(ndis, NdisHandle, fn, ['driver'])) return NDIS_STATUS_NOT_SUPPORTED;
+      // The page names driver handles; NDIS takes an adapter's too (observed: a widely used virtual miniport passes it).
+      if (!checkHandle(ndis, NdisHandle, fn, ['driver', 'adapter'])) return NDIS_STATUS_NOT_SUPPORTED;
       const sizes = [NDIS_DEVICE_OBJECT_ATTRIBUTES.size];
       if (headerFault(attributes.Header, ObjectType.DEVICE_OBJECT_ATTRIBUTES, sizes) !== undefined) {
         return NDIS_STATUS_INVALID_PARAMETER;
       }
-      const driver = ndis.drivers.find(({ handle }) => handle === NdisHandle);
+      const driver = ndis.adapterOf(NdisHandle)?.driver ?? ndis.drivers.find(({ handle }) => handle === NdisHandle);
       const made = ndis.devices.register(driver?.driverObject ?? NULL, attributes);
       if ('status' in made) return made.status;
       pDeviceObject.set(made.device);

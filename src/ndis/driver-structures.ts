@@ -41,7 +41,18 @@ export const CHARACTERISTICS_SIZES = [
   NDIS_MINIPORT_DRIVER_CHARACTERISTICS.offset('DirectOidRequestHandler'),
   NDIS_MINIPORT_DRIVER_CHARACTERISTICS.offset('SynchronousOidRequestHandler'),
   NDIS_MINIPORT_DRIVER_CHARACTERISTICS.size,
-];
+] as const;
+
+/**
+ * The smallest Size NDIS accepts: that of the revision, or that of the NDIS version the driver is written for where it is
+ * smaller (documented: the size must fit the version; observed: drivers of NDIS 6.30 say revision 3 with the size of 2).
+ */
+export function leastCharacteristicsSize(revision: number, minorVersion: number): number {
+  const [first, second, third] = CHARACTERISTICS_SIZES;
+  const ofVersion = minorVersion >= 80 ? third : minorVersion >= 1 ? second : first;
+  const ofRevision = revision >= 3 ? third : revision === 2 ? second : first;
+  return Math.min(ofVersion, ofRevision);
+}
 
 export const NDIS_MINIPORT_PNP_CHARACTERISTICS = struct('NDIS_MINIPORT_PNP_CHARACTERISTICS', {
   Header,

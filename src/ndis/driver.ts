@@ -7,7 +7,7 @@ import type { Coroutine } from '../kernel/scheduler.ts';
 import { UNICODE_STRING, unicodeText } from '../kernel/strings.ts';
 import { type Address, type Handle, NULL } from '../trace/units.ts';
 import { MiniportSetOptions } from './callbacks.ts';
-import { CHARACTERISTICS_SIZES, NDIS_MINIPORT_DRIVER_CHARACTERISTICS } from './driver-structures.ts';
+import { leastCharacteristicsSize, NDIS_MINIPORT_DRIVER_CHARACTERISTICS } from './driver-structures.ts';
 import type { Ndis } from './ndis.ts';
 import { headerFault, NDIS_OBJECT_HEADER, ObjectType } from './object-header.ts';
 import {
@@ -86,9 +86,9 @@ function copyHandlers(characteristics: Characteristics): Partial<Record<HandlerN
 
 /** The status NDIS refuses the characteristics with, or success. Which one a NULL handler gives is a gap: contract.md C3. */
 function judge(characteristics: Characteristics): number {
-  if (
-    headerFault(characteristics.Header, ObjectType.MINIPORT_DRIVER_CHARACTERISTICS, CHARACTERISTICS_SIZES) !== undefined
-  ) {
+  const { Header, MinorNdisVersion } = characteristics;
+  const least = leastCharacteristicsSize(Header.Revision, MinorNdisVersion);
+  if (headerFault(Header, ObjectType.MINIPORT_DRIVER_CHARACTERISTICS, [least]) !== undefined) {
     return NDIS_STATUS_BAD_CHARACTERISTICS;
   }
   if (characteristics.MajorNdisVersion !== 6 || !MINOR_VERSIONS.includes(characteristics.MinorNdisVersion)) {

@@ -32,11 +32,18 @@ export const ObjectType = {
 export type Header = View<typeof NDIS_OBJECT_HEADER.fields>;
 
 /**
+ * Whether a header says it is of this type: by the type itself, or by NDIS_OBJECT_TYPE_DEFAULT where the call already says what
+ * the structure is (observed: Microsoft's own samples register themselves and their devices so).
+ */
+export const isOfType = (header: { readonly Type: number }, type: number): boolean =>
+  header.Type === type || header.Type === ObjectType.DEFAULT;
+
+/**
  * What is wrong with a header, in words, or undefined. `sizes` gives the smallest legal Size of each revision, from 1;
  * a larger Size is legal (newer kits grow structures), an unknown revision is read as the newest we know.
  */
 export function headerFault(header: Header, type: number, sizes: readonly number[]): string | undefined {
-  if (header.Type !== type) return `Header.Type is 0x${header.Type.toString(16)}, not 0x${type.toString(16)}`;
+  if (!isOfType(header, type)) return `Header.Type is 0x${header.Type.toString(16)}, not 0x${type.toString(16)}`;
   if (header.Revision < 1) return 'Header.Revision is 0';
   const least = sizes[Math.min(header.Revision, sizes.length) - 1] as number;
   return header.Size < least
