@@ -91,9 +91,14 @@ function* call(
         ),
       );
   }
-  const site = callSite();
+  // Where the call stands is known now; it is put into words only when somebody asks.
+  const here = new Error();
+  let site: Stack | undefined;
   const context = parts.scheduler.current;
-  context.frames.push(() => site);
+  context.frames.push(() => {
+    site ??= callSite(here);
+    return site;
+  });
   try {
     const result = yield* parts.calls.perform(entry, (index) => raw[index] ?? 0n, NULL);
     if (outs.length === 0) return result;
@@ -165,7 +170,7 @@ function withAddresses(code: HostCode, value: unknown): unknown {
 }
 
 /** The miniport's own lines on the JavaScript stack: files that are not haltex's. */
-export function callSite(error = new Error()): Stack {
+export function callSite(error: Error): Stack {
   const lines = error.stack?.split('\n') ?? [];
   const frames: Frame[] = [];
   for (const line of lines) {
