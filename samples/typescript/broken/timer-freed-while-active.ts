@@ -1,0 +1,20 @@
+/** Broken on purpose: halt frees the periodic timer without having cancelled it. */
+import { nicMiniport } from '../nic/driver.ts';
+import { timers } from '../nic/timers.ts';
+
+export default nicMiniport({
+  timers: {
+    ...timers,
+    *stop(nic, adapter) {
+      yield* nic.wdk.locked(adapter.Lock, () => {
+        adapter.TimersOn = false;
+      });
+      if (yield* nic.wdk.NdisCancelTimerObject({ TimerObject: adapter.WatchdogTimer })) {
+        yield* nic.wdk.locked(adapter.Lock, () => nic.parts.pending.remove(nic, adapter.WatchdogCallbacks, 1));
+      }
+      yield* nic.parts.pending.wait(nic, adapter, adapter.WatchdogCallbacks);
+      yield* nic.wdk.KeFlushQueuedDpcs();
+      // The cancel of adapter.PollTimer is missing; `release` frees it all the same.
+    },
+  },
+});
