@@ -10,6 +10,7 @@ import { dispatcherModule, hasTailCalls, lookupIndex, tailDispatch } from './dis
 import { type ImportedFunction, Type } from './emit.ts';
 import { stateCode } from './flags.ts';
 import { Layout, LOOKUP_ENTRIES, NO_RIP } from './layout.ts';
+import { HIGH_HALF, LOW_HALF } from './lift/checked.ts';
 import type { Site } from './lift/frame.ts';
 import { CpuException, CpuUnsupported, HelperContext } from './lift/helper.ts';
 import { recordOf } from './lift/table.ts';
@@ -104,6 +105,8 @@ export class Engine implements Cpu, CodeSource {
   private running = false;
   private readonly slowSites = new Set<Address>();
   private fault: MemoryFault | undefined;
+  /** Of a 16-byte store by the slow path. */
+  private lowHalf = 0n;
 
   constructor(memory: GuestMemory, host: CpuHost, options: EngineOptions = {}) {
     this.memory = memory;
@@ -338,12 +341,25 @@ export class Engine implements Cpu, CodeSource {
   }
 
   private slowStore(address: bigint, size: number, value: bigint): number {
+    const to = Number(address) as Address;
     try {
-      this.helper.store(Number(address) as Address, size as 1 | 2 | 4 | 8, value);
+      if (size === LOW_HALF) this.lowHalf = value;
+      else if (size === HIGH_HALF) this.storeHalves(to, value);
+      else this.helper.store(to, size as 1 | 2 | 4 | 8, value);
     } catch (error) {
       this.trap(error);
     }
     return 0;
+  }
+
+  /** The half that may be refused goes first, so that a refusal leaves the other alone. */
+  private storeHalves(to: Address, high: bigint): void {
+    const { helper, lowHalf } = this;
+    const upper = (): void => helper.store(at(to, 8), 8, high);
+    const plain = this.memory.writable(to, 8);
+    if (plain) upper();
+    helper.store(to, 8, lowHalf);
+    if (!plain) upper();
   }
 
   private trap(error: unknown): void {
@@ -410,7 +426,7 @@ export class Engine implements Cpu, CodeSource {
       if (this.translations.entries.get(rip)?.region !== region) continue;
       this.translations.entries.delete(rip);
       const line = this.line(rip);
-      if (this.cells.getBigInt64(line, true) === BigInt(rip)) this.cells.setBigInt64(line, NO_RIP, true);
+      if (this.cells.getBigInt64(line, true) === BigInt(rip)) this.clearLine(line);
     }
   }
 
@@ -430,7 +446,12 @@ export class Engine implements Cpu, CodeSource {
   }
 
   private clearLookup(): void {
-    for (let i = 0; i < LOOKUP_ENTRIES; i++) this.cells.setBigInt64(Layout.lookup + 16 * i, NO_RIP, true);
+    for (let i = 0; i < LOOKUP_ENTRIES; i++) this.clearLine(Layout.lookup + 16 * i);
+  }
+
+  /** Tags a line with an address that is looked up in another: control may go anywhere, `NO_RIP` too, whose line is the first. */
+  private clearLine(line: number): void {
+    this.cells.setBigInt64(line, line === Layout.lookup ? 1n : NO_RIP, true);
   }
 }
 

@@ -38,7 +38,7 @@ export const Layout = {
 
 export const LOOKUP_BITS = 14;
 export const LOOKUP_ENTRIES = 1 << LOOKUP_BITS;
-/** An address no guest code has: what an empty lookup entry is tagged with. Non-canonical. */
+/** An address no guest code has: what empty lookup entries but the first, which is its own, are tagged with. Non-canonical. */
 export const NO_RIP = 0x7fff_ffff_ffff_ffffn;
 
 /** Bits of RFLAGS. */

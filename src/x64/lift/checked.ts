@@ -32,6 +32,9 @@ export type Access = 'read' | 'write';
 /** Function indices of the slow path's imports. */
 export const SLOW_LOAD = 0;
 export const SLOW_STORE = 1;
+/** Sizes by which the slow path gets the halves of a 16-byte store: it makes both when it has the upper one, or neither. */
+export const LOW_HALF = 17;
+export const HIGH_HALF = 18;
 
 /** A range that an access was allowed to. */
 interface Allowed {
@@ -286,8 +289,8 @@ export abstract class CheckedMemory {
     body.if(slow.plain);
     body.storeV128(offset, kept, extra);
     body.else();
-    this.slowStore(slow.address, 8, simd(29, Type.i64, [kept], 0)); // i64x2.extract_lane
-    this.slowStore(i64.add(slow.address, i64.const(8n)), 8, simd(29, Type.i64, [kept], 1));
+    this.slowStore(slow.address, LOW_HALF, simd(29, Type.i64, [kept], 0)); // i64x2.extract_lane
+    this.slowStore(slow.address, HIGH_HALF, simd(29, Type.i64, [kept], 1));
     body.end();
   }
 
