@@ -28,6 +28,9 @@ const report = await new Differential({
   states: Number(values.states),
   limit: Number(values.limit),
   ...(values.only ? { only: new RegExp(values.only) } : {}),
+  found(mismatch) {
+    console.log(`mismatch\n${describe(mismatch)}\n`);
+  },
   progress(cases, mismatches) {
     const seconds = (performance.now() - started) / 1000;
     if (seconds < told + 15) return;
@@ -35,9 +38,6 @@ const report = await new Differential({
     console.error(`${cases} cases, ${mismatches} mismatches, ${Math.round(seconds)} s`);
   },
 }).run();
-report.mismatches.forEach((mismatch, i) => {
-  console.log(`mismatch ${i + 1}\n${describe(mismatch)}\n`);
-});
 console.log(`seed ${values.seed}: ${summary(report, forms().all.length)}`);
 console.log(`${((performance.now() - started) / 1000).toFixed(1)} s`);
 process.exitCode = report.mismatches.length > 0 ? 1 : 0;

@@ -22,6 +22,8 @@ export interface RunOptions {
   /** Stop after so many different mismatches. */
   readonly limit?: number;
   readonly progress?: (cases: number, mismatches: number) => void;
+  /** Told of every mismatch when it is found. */
+  readonly found?: (mismatch: Mismatch) => void;
 }
 
 /** One case that differs, made small. */
@@ -221,6 +223,7 @@ export class Differential {
     if (this.signatures.has(signature)) return;
     this.signatures.add(signature);
     report.mismatches.push(mismatch);
+    this.options.found?.(mismatch);
   }
 
   /** Leaves out groups of instructions, then single ones, as long as the two sides differ. */
