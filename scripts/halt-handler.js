@@ -11,28 +11,122 @@ const page = `${root}docs/halt-handler.md`;
 
 /** What the page says (in our words), what NDIS does here, the rules. */
 const statements = [
-  ['S1', 'A miniport supplies MiniportHaltEx when it registers.', 'NdisMRegisterMiniportDriver refuses characteristics without it, with NDIS_STATUS_BAD_CHARACTERISTICS (the status is a gap of the pages).', ['reg-missing-required-handler']],
-  ['S2', 'Halt undoes everything initialize did.', 'Every acquiring call is entered into the inventory; whatever is live when MiniportHaltEx returns is reported.', ['halt-leaks-memory', 'halt-leaks-late-allocation']],
-  ['S3', 'Ports are freed.', 'A port is freed only after it was deactivated; port 0 is NDIS’ own, but a driver that controls it deactivates it.', ['halt-leaks-port', 'port-free-active', 'port-free-default', 'port-double-free', 'halt-leaves-default-port-active']],
-  ['S4', 'Hardware resources are given back.', 'Ranges, mappings and DMA handles are resources with the values their release must repeat.', ['halt-leaks-io-port-range', 'halt-leaks-io-space', 'halt-leaks-sg-dma']],
-  ['S5', 'The interrupt is released with NdisMDeregisterInterruptEx.', 'The call waits for ISRs that a processor has taken and for DPCs that are queued; afterwards none runs.', ['halt-leaks-interrupt']],
-  ['S6', 'Memory is freed.', 'Every block lies between guard bytes and is never given out again, so stale pointers and overruns are caught at the access.', ['halt-leaks-memory', 'free-memory-bad-args', 'memory-double-free', 'memory-use-after-free', 'memory-overrun']],
-  ['S7', 'The NIC is stopped, unless the shutdown handler has already put it into its initial state.', 'Judged from the device at return: no DMA, no interrupt enabled, nothing running. How the driver got there does not matter.', ['halt-leaves-nic-running', 'shutdown-leaves-nic-running']],
-  ['S8', 'The figure: deregister the interrupt, then free.', 'An interrupt may come until the deregistration has returned; the figure’s NdisMDeregisterMiniportAdapter does not exist (quirk Q1).', ['sync-after-deregister-interrupt']],
-  ['S9', 'All of it is finished before MiniportHaltEx returns.', 'Work items, timer callbacks and asynchronous allocations that are still under way at return are reported.', ['halt-returns-with-async-work', 'shared-memory-async-pending-at-halt']],
-  ['S10', 'MiniportHaltEx does not return while receive indications are out.', 'The adapter is paused before it is halted, so lists that are out are a fault of the pause first (quirk Q3).', ['pause-completes-before-nbls-returned', 'halt-returns-before-nbls-returned']],
-  ['S11', 'The figure shows a subset; the set follows from what the driver did.', 'What is owed is derived from the trace, never from a list.', []],
-  ['S12', 'A failing MiniportInitializeEx undoes its own work with the same calls.', 'Every call of initialize that can fail is made to fail once; MiniportHaltEx is not called then.', ['init-fail-leaks-interrupt', 'init-fail-leaks-memory', 'init-fail-leaks-shared-memory']],
+  [
+    'S1',
+    'A miniport supplies MiniportHaltEx when it registers.',
+    'NdisMRegisterMiniportDriver refuses characteristics without it, with NDIS_STATUS_BAD_CHARACTERISTICS (the status is a gap of the pages).',
+    ['reg-missing-required-handler'],
+  ],
+  [
+    'S2',
+    'Halt undoes everything initialize did.',
+    'Every acquiring call is entered into the inventory; whatever is live when MiniportHaltEx returns is reported.',
+    ['halt-leaks-memory', 'halt-leaks-late-allocation'],
+  ],
+  [
+    'S3',
+    'Ports are freed.',
+    'A port is freed only after it was deactivated; port 0 is NDIS’ own, but a driver that controls it deactivates it.',
+    ['halt-leaks-port', 'port-free-active', 'port-free-default', 'port-double-free', 'halt-leaves-default-port-active'],
+  ],
+  [
+    'S4',
+    'Hardware resources are given back.',
+    'Ranges, mappings and DMA handles are resources with the values their release must repeat.',
+    ['halt-leaks-io-port-range', 'halt-leaks-io-space', 'halt-leaks-sg-dma'],
+  ],
+  [
+    'S5',
+    'The interrupt is released with NdisMDeregisterInterruptEx.',
+    'The call waits for ISRs that a processor has taken and for DPCs that are queued; afterwards none runs.',
+    ['halt-leaks-interrupt'],
+  ],
+  [
+    'S6',
+    'Memory is freed.',
+    'Every block lies between guard bytes and is never given out again, so stale pointers and overruns are caught at the access.',
+    ['halt-leaks-memory', 'free-memory-bad-args', 'memory-double-free', 'memory-use-after-free', 'memory-overrun'],
+  ],
+  [
+    'S7',
+    'The NIC is stopped, unless the shutdown handler has already put it into its initial state.',
+    'Judged from the device at return: no DMA, no interrupt enabled, nothing running. How the driver got there does not matter.',
+    ['halt-leaves-nic-running', 'shutdown-leaves-nic-running'],
+  ],
+  [
+    'S8',
+    'The figure: deregister the interrupt, then free.',
+    'An interrupt may come until the deregistration has returned; the figure’s NdisMDeregisterMiniportAdapter does not exist (quirk Q1).',
+    ['sync-after-deregister-interrupt'],
+  ],
+  [
+    'S9',
+    'All of it is finished before MiniportHaltEx returns.',
+    'Work items, timer callbacks and asynchronous allocations that are still under way at return are reported.',
+    ['halt-returns-with-async-work', 'shared-memory-async-pending-at-halt'],
+  ],
+  [
+    'S10',
+    'MiniportHaltEx does not return while receive indications are out.',
+    'The adapter is paused before it is halted, so lists that are out are a fault of the pause first (quirk Q3).',
+    ['pause-completes-before-nbls-returned', 'halt-returns-before-nbls-returned'],
+  ],
+  [
+    'S11',
+    'The figure shows a subset; the set follows from what the driver did.',
+    'What is owed is derived from the trace, never from a list.',
+    [],
+  ],
+  [
+    'S12',
+    'A failing MiniportInitializeEx undoes its own work with the same calls.',
+    'Every call of initialize that can fail is made to fail once; MiniportHaltEx is not called then.',
+    ['init-fail-leaks-interrupt', 'init-fail-leaks-memory', 'init-fail-leaks-shared-memory'],
+  ],
   ['S13', 'NdisMRegisterInterruptEx → NdisMDeregisterInterruptEx.', 'As S5.', ['halt-leaks-interrupt']],
-  ['S14', 'NdisCancelTimerObject for each timer; where it fails, wait for the handler.', 'A scenario lets each one-shot timer expire on another processor just as it is cancelled: the call says FALSE and the callback is still to come.', ['halt-leaves-timer-set', 'halt-returns-with-timer-callback', 'halt-leaks-timer-object', 'timer-freed-while-active']],
+  [
+    'S14',
+    'NdisCancelTimerObject for each timer; where it fails, wait for the handler.',
+    'A scenario lets each one-shot timer expire on another processor just as it is cancelled: the call says FALSE and the callback is still to come.',
+    [
+      'halt-leaves-timer-set',
+      'halt-returns-with-timer-callback',
+      'halt-leaks-timer-object',
+      'timer-freed-while-active',
+    ],
+  ],
   ['S15', 'NdisAllocateMemoryWithTagPriority → NdisFreeMemory.', 'As S6.', ['halt-leaks-memory']],
-  ['S16', 'NdisMAllocateSharedMemory(AsyncEx) → NdisMFreeSharedMemory.', 'Length, caching, virtual and physical address must all be the allocation’s.', ['halt-leaks-shared-memory', 'halt-leaks-shared-memory-async', 'shared-memory-free-mismatch', 'shared-memory-double-free']],
-  ['S17', 'NdisAllocateNetBufferPool → NdisFreeNetBufferPool.', 'Both kinds of pool; members are freed first.', ['halt-leaks-nb-pool', 'halt-leaks-nbl-pool', 'pool-freed-before-members']],
-  ['S18', 'Hardware resources such as an I/O port range → NdisMDeregisterIoPortRange.', 'The four values must be the registration’s.', ['halt-leaks-io-port-range', 'io-port-range-mismatch']],
+  [
+    'S16',
+    'NdisMAllocateSharedMemory(AsyncEx) → NdisMFreeSharedMemory.',
+    'Length, caching, virtual and physical address must all be the allocation’s.',
+    [
+      'halt-leaks-shared-memory',
+      'halt-leaks-shared-memory-async',
+      'shared-memory-free-mismatch',
+      'shared-memory-double-free',
+    ],
+  ],
+  [
+    'S17',
+    'NdisAllocateNetBufferPool → NdisFreeNetBufferPool.',
+    'Both kinds of pool; members are freed first.',
+    ['halt-leaks-nb-pool', 'halt-leaks-nbl-pool', 'pool-freed-before-members'],
+  ],
+  [
+    'S18',
+    'Hardware resources such as an I/O port range → NdisMDeregisterIoPortRange.',
+    'The four values must be the registration’s.',
+    ['halt-leaks-io-port-range', 'io-port-range-mismatch'],
+  ],
 ];
 
 const sources = (folder, ending) =>
-  existsSync(`${root}${folder}`) ? readdirSync(`${root}${folder}`).filter((name) => name.endsWith(ending)).map((name) => `${folder}/${name}`) : [];
+  existsSync(`${root}${folder}`)
+    ? readdirSync(`${root}${folder}`)
+        .filter((name) => name.endsWith(ending))
+        .map((name) => `${folder}/${name}`)
+    : [];
 
 /** The first line of the sample that names the rule. */
 function keeper(files, rule) {
@@ -45,12 +139,15 @@ function keeper(files, rule) {
 }
 
 const c = sources('samples/c/nic', '.c');
-const typescript = [...sources('samples/typescript/nic', '.ts'), 'samples/typescript/nic.ts'].filter((file) => existsSync(`${root}${file}`));
+const typescript = [...sources('samples/typescript/nic', '.ts'), 'samples/typescript/nic.ts'].filter((file) =>
+  existsSync(`${root}${file}`),
+);
 
 function twins(rule) {
   const found = [];
   if (existsSync(`${root}samples/c/broken/${rule}`)) found.push(`[C](../samples/c/broken/${rule})`);
-  if (existsSync(`${root}samples/typescript/broken/${rule}.ts`)) found.push(`[TypeScript](../samples/typescript/broken/${rule}.ts)`);
+  if (existsSync(`${root}samples/typescript/broken/${rule}.ts`))
+    found.push(`[TypeScript](../samples/typescript/broken/${rule}.ts)`);
   return found.join(', ');
 }
 
@@ -67,7 +164,8 @@ function render() {
     out.push(`## ${id}. ${says}`, '', here, '');
     if (rules.length === 0) continue;
     out.push('| rule | kept in C | kept in TypeScript | broken |', '|---|---|---|---|');
-    for (const rule of rules) out.push(`| \`${rule}\` | ${keeper(c, rule)} | ${keeper(typescript, rule)} | ${twins(rule)} |`);
+    for (const rule of rules)
+      out.push(`| \`${rule}\` | ${keeper(c, rule)} | ${keeper(typescript, rule)} | ${twins(rule)} |`);
     out.push('');
   }
   return `${out.join('\n').trimEnd()}\n`;

@@ -21,6 +21,8 @@ const INIT_ONLY = [
   'NdisMapFile',
   'NdisMRegisterIoPortRange',
 ];
+/** Status codes from here on are errors; below lie successes, NDIS_STATUS_PENDING, and warnings. */
+const FIRST_ERROR = 0xc000_0000;
 const DOCUMENTED = ['0x0', '0x10003', '0xC000009A', '0xC0000001'];
 
 const typeOf = (call: EventOf<'call'>) => (call.args.MiniportAttributes as { Type?: number } | null)?.Type;
@@ -103,11 +105,14 @@ function* judgeInitialize(view: TraceView, span: Span): Iterable<Violation & { r
       message: 'MiniportInitializeEx succeeds without having set both registration and general attributes.',
     };
   }
-  if (!DOCUMENTED.includes(String(span.leave.result))) {
+  const result = String(span.leave.result);
+  if (!DOCUMENTED.includes(result)) {
     yield {
       rule: 'init-returns-undocumented-status',
       seq: span.leave.seq,
-      message: `MiniportInitializeEx returns ${span.leave.result}; documented are NDIS_STATUS_SUCCESS, NOT_ACCEPTED, RESOURCES and FAILURE.`,
+      // Microsoft's own sample passes on what its calls gave it: to NDIS, any error is a failed initialize.
+      ...(Number(result) >= FIRST_ERROR ? { severity: 'note' as const } : {}),
+      message: `MiniportInitializeEx returns ${result}; documented are NDIS_STATUS_SUCCESS, NOT_ACCEPTED, RESOURCES and FAILURE.`,
     };
   }
 }

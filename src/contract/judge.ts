@@ -30,11 +30,28 @@ export function judge(events: readonly TraceEvent[]): Finding[] {
 /** How many events before a stop an error still explains it: the fault or fact, and the returns it cuts off. */
 const NEAR = 3;
 
-/** A bug check that another error just before it explains is that error's consequence, not a finding of its own. */
+/** What was left to run on its own: whatever it touches later follows from that. */
+const LEFT_RUNNING =
+  /^(halt|init-fail)-(leaks-(interrupt|wdm-interrupt|ktimer|ex-timer|dpc)|leaves-(timer-set|system-thread)|returns-with-)|^timer-freed-while-active$/;
+const FOLLOWS = new Set([
+  'memory-use-after-free',
+  'unload-with-live-code',
+  'io-access-after-unmap',
+  'driver-access-violation',
+  'driver-bugcheck',
+  'halt-frees-memory-under-dma',
+]);
+
+/**
+ * Without what another finding already explains: a bug check right behind an error, and what a timer, interrupt or work item
+ * that was left behind does after the routine that left it.
+ */
 function withoutConsequences(findings: Finding[]): Finding[] {
-  return findings.filter(
-    (finding) =>
-      finding.rule !== 'driver-bugcheck' ||
-      !findings.some((other) => other !== finding && other.severity === 'error' && finding.seq - other.seq <= NEAR),
-  );
+  const errors = findings.filter(({ severity }) => severity === 'error');
+  return findings.filter((finding) => {
+    const near = (other: Finding) => other !== finding && other.seq <= finding.seq && finding.seq - other.seq <= NEAR;
+    if (finding.rule === 'driver-bugcheck' && errors.some(near)) return false;
+    const left = (other: Finding) => LEFT_RUNNING.test(other.rule) && other.seq < finding.seq;
+    return !(FOLLOWS.has(finding.rule) && errors.some(left));
+  });
 }
