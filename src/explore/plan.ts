@@ -28,7 +28,7 @@ export function plan(plain: readonly TraceEvent[]): Phase[] {
     },
     { name: 'timers that fire at cancel', scenarios: calls.flatMap((call) => lateTimer(call)) },
     { name: 'late interrupts', scenarios: lateInterrupts(calls) },
-    { name: 'initialize fails', scenarios: calls.flatMap((call) => failingInitialize(call)) },
+    { name: 'initialize fails', scenarios: endsOfLoops(calls).flatMap((call) => failingInitialize(call)) },
   ];
   return phases.filter(({ scenarios }) => scenarios.length > 0);
 }
@@ -37,17 +37,49 @@ interface NumberedCall {
   readonly event: EventOf<'call'>;
   /** How many calls of the same function came up to here, from 1. */
   readonly nth: number;
+  /** Where in the driver it stands: calls of a loop share it. */
+  readonly place: string;
 }
 
 function numbered(events: readonly TraceEvent[]): NumberedCall[] {
   const counts = new Map<string, number>();
+  const places = placesOf(events);
   return events
     .filter((event): event is EventOf<'call'> => event.kind === 'call')
     .map((event) => {
       const nth = (counts.get(event.fn) ?? 0) + 1;
       counts.set(event.fn, nth);
-      return { event, nth };
+      // Only what acquires has its stack in the trace; other calls are told apart by what they ask.
+      return { event, nth, place: places.get(event.seq) ?? `${event.caller} ${JSON.stringify(event.args)}` };
     });
+}
+
+/** The stacks of calls that acquired something, by the call's place in the trace. */
+function placesOf(events: readonly TraceEvent[]): Map<number, string> {
+  const places = new Map<number, string>();
+  const acquired = new Map<string, EventOf<'acquire'>>();
+  for (const event of events) {
+    if (event.kind === 'acquire') acquired.set(`${event.context} ${event.fn}`, event);
+    if (event.kind !== 'return') continue;
+    const stack = acquired.get(`${event.context} ${event.fn}`)?.stack;
+    acquired.delete(`${event.context} ${event.fn}`);
+    if (stack !== undefined) places.set(event.call, stack.map(({ module, offset }) => `${module}+${offset}`).join(' '));
+  }
+  return places;
+}
+
+/**
+ * Of the calls of a loop, its first two and its last: nothing to undo yet, something, all but one. A loop over hundreds of
+ * buffers would otherwise be most of a check and find the same again and again.
+ */
+function endsOfLoops(calls: readonly NumberedCall[]): NumberedCall[] {
+  const groups = new Map<string, NumberedCall[]>();
+  for (const call of calls) {
+    const key = `${call.event.fn} ${call.place}`;
+    groups.set(key, [...(groups.get(key) ?? []), call]);
+  }
+  const kept = new Set([...groups.values()].flatMap((group) => [...group.slice(0, 2), ...group.slice(-1)]));
+  return calls.filter((call) => kept.has(call));
 }
 
 const functions: Readonly<Record<string, AnyFunction>> = { ...kernelFunctions, ...ndisFunctions };

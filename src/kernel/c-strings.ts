@@ -166,6 +166,18 @@ const findingString = (chars: Characters) =>
     returns: 'pointer',
     body: ({ memory }, { Text, Wanted }) => findString(memory, chars, Text, Wanted),
   });
+/** Changes the case of a string in place. */
+const folding = (chars: Characters, map: (unit: number) => number) =>
+  f({
+    ...common,
+    params: { String: POINTER },
+    returns: 'pointer',
+    body({ memory }, { String: string }) {
+      const count = length(memory, chars, string);
+      for (let i = 0; i < count; i++) chars.write(memory, string, i, map(chars.read(memory, string, i)));
+      return string;
+    },
+  });
 const character = (map: (unit: number) => number) =>
   f({ ...common, params: { Character: LONG }, returns: 'i32', body: (_, { Character }) => map(Character) });
 const wideCharacter = (map: (unit: number) => number) =>
@@ -241,6 +253,10 @@ export const cStringFunctions = {
   wcsrchr: finding(wide, true),
   strstr: findingString(narrow),
   wcsstr: findingString(wide),
+  _strupr: folding(narrow, upperAscii),
+  _strlwr: folding(narrow, lowerAscii),
+  _wcsupr: folding(wide, upperAscii),
+  _wcslwr: folding(wide, lowerAscii),
   tolower: character(lowerAscii),
   toupper: character(upperAscii),
   towlower: wideCharacter(lowerUnicode),

@@ -20,6 +20,7 @@ import { irqlFunctions } from './irql.ts';
 import { lookasideFunctions } from './lookaside.ts';
 import { mdlFunctions } from './mdl.ts';
 import { memoryFunctions } from './memory-routines.ts';
+import { namedEventFunctions } from './named-events.ts';
 import { notificationFunctions } from './notifications.ts';
 import { objectManagerFunctions } from './object-manager.ts';
 import { objectFunctions } from './objects.ts';
@@ -52,6 +53,7 @@ export const kernelFunctions = {
   ...removeLockFunctions,
   ...textConversionFunctions,
   ...notificationFunctions,
+  ...namedEventFunctions,
   ...callbackFunctions,
   ...etwFunctions,
   ...bitmapFunctions,

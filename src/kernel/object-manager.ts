@@ -53,6 +53,8 @@ export class ObjectManager {
   private readonly handles: Handles;
   private readonly types = new Map<string, Address>();
   private readonly objects = new Map<Address, KernelObject>();
+  /** By upper-case name. */
+  private readonly names = new Map<string, KernelObject>();
 
   constructor(parts: { memory: GuestMemory; heap: Heap; code: HostCode; handles: Handles }) {
     this.heap = parts.heap;
@@ -69,6 +71,19 @@ export class ObjectManager {
     const address = this.heap.allocate(size, what, { fill: 0 });
     this.objects.set(address, new KernelObject(address, type, deleted));
     return address;
+  }
+
+  /** The same under a name, until its last reference goes. */
+  createNamed(type: ObjectTypeName, size: number, name: string): KernelObject {
+    const key = name.toUpperCase();
+    const address = this.create(type, size, `${type.toLowerCase()} ${name}`, () => this.names.delete(key));
+    const made = this.objects.get(address) as KernelObject;
+    this.names.set(key, made);
+    return made;
+  }
+
+  named(name: string): KernelObject | undefined {
+    return this.names.get(name.toUpperCase());
   }
 
   object(address: Address): KernelObject | undefined {
