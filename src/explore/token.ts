@@ -2,9 +2,10 @@
  * A scenario as a short string that replays it anywhere. `hx1.<driver>.<scenario>`: the driver's fingerprint, so that a token
  * is not played on another build, and the scenario's difference from the plain one as base64url JSON.
  */
+import { z } from 'zod';
 import type { DriverFile } from '../machine/driver-file.ts';
-import { type Disturbance, type Fault, type Flow, plainScenario, type Scenario } from '../machine/scenario.ts';
-import { HaltAction } from '../ndis/lifecycle.ts';
+import { plainScenario, type Scenario } from '../machine/scenario.ts';
+import { HaltAction, type HaltActionName } from '../ndis/lifecycle.ts';
 
 const VERSION = 'hx1';
 
@@ -36,35 +37,25 @@ export function decodeToken(driver: DriverFile, token: string): Scenario {
       `the token was made for another build of the driver (${build}, this one is ${fingerprint(driver)}); check the driver again for a fresh token.`,
     );
   }
-  let parsed: unknown;
   try {
-    parsed = JSON.parse(fromBase64Url(body));
+    return schema.parse({ ...plainScenario, ...object(JSON.parse(fromBase64Url(body))) });
   } catch {
     throw new TokenError('the token is damaged; copy it whole.');
   }
-  return { ...plainScenario, ...validate(parsed) };
 }
 
-const flows: readonly Flow[] = ['normal-remove', 'init-halt', 'surprise-removal', 'shutdown'];
-const returns: readonly Scenario['returnReceives'][] = ['at-once', 'later', 'late'];
+/** Only a plain object may stand in for parts of a scenario. */
+const object = (value: unknown) => z.record(z.string(), z.unknown()).parse(value);
 
-function validate(value: unknown): Partial<Scenario> {
-  const given = value as Partial<Record<keyof Scenario, unknown>>;
-  const bad = (): never => {
-    throw new TokenError('the token is damaged; copy it whole.');
-  };
-  if (typeof value !== 'object' || value === null) bad();
-  const call = (entry: { fn?: unknown; nth?: unknown }) => typeof entry.fn === 'string' && Number.isInteger(entry.nth);
-  if (given.flow !== undefined && !flows.includes(given.flow as Flow)) bad();
-  if (given.haltAction !== undefined && !(String(given.haltAction) in HaltAction)) bad();
-  if (given.returnReceives !== undefined && !returns.includes(given.returnReceives as Scenario['returnReceives']))
-    bad();
-  if (given.workers !== undefined && given.workers !== 'late' && given.workers !== 'at-once') bad();
-  for (const list of [given.faults, given.disturbances]) {
-    if (list !== undefined && !(Array.isArray(list) && (list as (Fault | Disturbance)[]).every(call))) bad();
-  }
-  return given as Partial<Scenario>;
-}
+const call = { fn: z.string(), nth: z.int().positive() };
+const schema = z.strictObject({
+  flow: z.enum(['normal-remove', 'init-halt', 'surprise-removal', 'shutdown']),
+  haltAction: z.enum(Object.keys(HaltAction) as [HaltActionName, ...HaltActionName[]]),
+  faults: z.array(z.strictObject({ ...call, failure: z.string() })),
+  disturbances: z.array(z.strictObject({ ...call, event: z.enum(['interrupt', 'late-dpc']) })),
+  returnReceives: z.enum(['at-once', 'later', 'late']),
+  workers: z.enum(['at-once', 'late']),
+}) satisfies z.ZodType<Scenario>;
 
 function toBase64Url(text: string): string {
   return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
