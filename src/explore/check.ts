@@ -173,7 +173,7 @@ function cause(finding: Finding): string {
     (stack ?? []).slice(0, 2).map((frame) => `${frame.module}+${frame.offset}`);
   const { resource } = finding;
   return JSON.stringify([
-    finding.rule,
+    finding.rule.replace(TWIN, 'halt-'),
     resource?.fn,
     resource?.callback,
     site(resource?.acquired),
