@@ -35,7 +35,9 @@ function table({ balance }: CheckResult, c: Colours): string[] {
   ];
 }
 
+/** A function of NDIS or the kernel is named; a place in the driver also says where in its file. */
 const place = ({ module, offset, name }: Frame) => {
+  if (name !== undefined && offset === 0) return name;
   const hexOffset = /\.(c|m)?[jt]sx?$/.test(module) ? `:${offset}` : `+0x${offset.toString(16)}`;
   return name === undefined ? `${module}${hexOffset}` : `${name} (${module}${hexOffset})`;
 };
@@ -48,8 +50,7 @@ function block(finding: MergedFinding, driverPath: string, c: Colours): string[]
   const lines = [`${paint(`${mark} ${c.bold(finding.rule)}`)} ${c.dim(finding.severity)}`, `  ${finding.message}`];
   const row = (label: string, text: string) => lines.push(`    ${c.dim(label.padEnd(9))} ${text}`);
   const { resource } = finding;
-  if (resource !== undefined && resource.acquired.length > 0)
-    row('acquired', `${resource.fn} at ${trail(resource.acquired)}`);
+  if (resource !== undefined && resource.acquired.length > 0) row('acquired', trail(resource.acquired));
   if (finding.stack.length > 0) row('here', trail(finding.stack));
   row('scenario', `${finding.scenario.description}${finding.count > 1 ? ` (and ${finding.count - 1} more)` : ''}`);
   row('replay', `npx haltex replay ${driverPath} ${finding.scenario.token}`);

@@ -72,7 +72,7 @@ it('the pretty report reads like this', () => {
 
     ✗ halt-leaks-interrupt error
       MiniportInitializeEx acquires an interrupt and still holds it.
-        acquired  NdisMRegisterInterruptEx at NicAcquireInterrupt (nic.sys+0x2480)
+        acquired  NicAcquireInterrupt (nic.sys+0x2480)
         scenario  initialize, run, pause, halt, unload (and 1 more)
         replay    npx haltex replay path/nic.sys hx1.ts.e30
 
