@@ -33,7 +33,7 @@ function leftTheAddressSpace(native: Outcome, guest: Outcome): boolean {
 }
 
 export interface CompareOptions {
-  /** Flags are exact at faults too, and across calls. */
+  /** Flags are exact at faults too. */
   readonly exactFlags: boolean;
 }
 
@@ -76,11 +76,10 @@ export function differences(program: Program, native: Outcome, guest: Outcome, o
 }
 
 const COMPARING = /^(cmps|scas)/;
-const CROSSING = /^(call|ret)$/;
 
 function comparedFlags(program: Program, native: Outcome, { exactFlags }: CompareOptions): number {
-  const inexact =
-    !exactFlags && (native.trap !== 'end' || program.placed.some((p) => CROSSING.test(p.decoded.mnemonic)));
+  // at a fault, flags that would have been overwritten unread may be old
+  const inexact = !exactFlags && native.trap !== 'end';
   // processors differ in whether iterations before the one that faults have set flags
   const within = program.placed.find((p) => p.rip === native.rip)?.decoded;
   if (native.trap !== 'end' && within?.rep && COMPARING.test(within.mnemonic)) return DIRECTION;

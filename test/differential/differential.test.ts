@@ -12,6 +12,7 @@ test.skipIf(reason !== undefined)(
     const report = await new Differential({ cases: 3000, seed: 20 }).run();
     expect(report.mismatches.map(text)).toEqual([]);
     expect([...report.unsupported]).toEqual([]);
+    expect(report.endless).toBeLessThan(5);
     expect(report.uses.size).toBeGreaterThan(900);
   },
 );

@@ -168,6 +168,10 @@ export class Generator {
       const wide = instruction.opRegister(1) >= R.RAX ? R.RAX : instruction.opRegister(1) >= R.EAX ? R.EAX : R.AX;
       instruction.op1Register = wide + r.pick(this.roles.indexes);
     }
+    // an address by RSP is computed after the pop
+    if (code === 'Pop_rm64' && inMemory && instruction.memoryBase !== R.RIP && r.chance(0.5)) {
+      instruction.memoryBase = R.RSP;
+    }
     const count = this.prepare(form, instruction);
     this.push(instruction, form, count === undefined ? {} : { count });
   }

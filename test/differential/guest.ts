@@ -18,7 +18,7 @@ const host: CpuHost = {
   writeCr8: nothing,
 };
 
-const BUDGET = 1_000_000;
+const BUDGET = 10_000_000;
 
 /** One memory for all batches; an engine for each, since code differs. */
 export class Guest {

@@ -6,8 +6,8 @@ export const PAGE = 4096;
 export const MEMORY_BASE = 0x1000_0000_0000 as Address;
 export const MEMORY_BITS = 22;
 
-/** One page to read and write; behind it one to read only; then, as before it, nothing. */
-export const ARENA = (MEMORY_BASE + 0x10000) as Address;
+/** One page to read and write; behind it one to read only, which is the last of memory; before it nothing. */
+export const ARENA = (MEMORY_BASE + 2 ** MEMORY_BITS - 2 * PAGE) as Address;
 export const READ_ONLY = (ARENA + PAGE) as Address;
 /** GS-relative operands reach the arena with small displacements. */
 export const GS_BASE = (ARENA + 0x400) as Address;

@@ -68,8 +68,8 @@ function encode(code: Code, rip: number, labels: ReadonlyMap<number, number>): U
   return encoder.takeBuffer();
 }
 
-/** Throws when something cannot be encoded. */
-export function assemble(entries: readonly Entry[], origin: Address): Program {
+/** Throws when something cannot be encoded. Without `exactFlags`, calls and returns pass no flags. */
+export function assemble(entries: readonly Entry[], origin: Address, exactFlags: boolean): Program {
   const labels = new Map<number, number>([[OUT, EXIT]]);
   let rip: number = origin;
   for (const entry of entries) {
@@ -90,18 +90,21 @@ export function assemble(entries: readonly Entry[], origin: Address): Program {
     rip += encoded.length;
   }
   const program: Program = { entries, placed, bytes, undefinedAtEnd: 0, reader: undefined };
-  analyse(program, labels);
+  analyse(program, labels, exactFlags);
   return program;
 }
 
+const CROSSING = /^(call|ret)$/;
+
 /** Follows undefined flags along all ways until nothing changes. */
-function analyse(program: Program, labels: ReadonlyMap<number, number>): void {
+function analyse(program: Program, labels: ReadonlyMap<number, number>, exactFlags: boolean): void {
   const { placed } = program;
   const byRip = new Map(placed.map((p, i) => [p.rip as number, i]));
   for (let changed = true; changed; ) {
     changed = false;
     placed.forEach((p, i) => {
-      const after = undefinedAfter(p);
+      const crossing = !exactFlags && CROSSING.test(p.decoded.mnemonic);
+      const after = crossing ? ARITHMETIC : undefinedAfter(p);
       const ways = (p.code.ways ?? []).map((label) => labels.get(label)!);
       if (!p.code.leaves && i + 1 < placed.length) ways.push(placed[i + 1]!.rip);
       for (const way of ways) {

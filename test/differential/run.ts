@@ -39,6 +39,8 @@ export interface Mismatch {
 export interface Report {
   readonly cases: number;
   readonly programs: number;
+  /** Cases that one side gave up, which compare nothing: loops may be long. */
+  readonly endless: number;
   /** How often a form was in a program. */
   readonly uses: ReadonlyMap<string, number>;
   /** How cases ended, on the host's CPU. */
@@ -80,6 +82,7 @@ export class Differential {
   private readonly report = {
     cases: 0,
     programs: 0,
+    endless: 0,
     uses: new Map<string, number>(),
     outcomes: new Map<string, number>(),
     unsupported: new Map<string, number>(),
@@ -117,7 +120,7 @@ export class Differential {
     return this.queue.pop()!;
   };
 
-  private generate(index: number): Candidate {
+  private generate(index: number, exactFlags: boolean): Candidate {
     const { r } = this;
     const origin = at(CODE, index * SLOT);
     for (;;) {
@@ -125,7 +128,7 @@ export class Differential {
       const generator = new Generator(r, this.forms, () => r.pick(this.forms.all));
       generator.program(Array.from({ length }, this.next));
       try {
-        return { program: this.define(generator, origin), roles: generator.roles };
+        return { program: this.define(generator, origin, exactFlags), roles: generator.roles };
       } catch (error) {
         // an operand that does not go with another (AH with REX), too far a jump, too long
         if (process.env.DIFFERENTIAL_DEBUG) console.error(error);
@@ -134,10 +137,10 @@ export class Differential {
   }
 
   /** Assembles, with instructions that set flags in front of those that would read undefined ones. */
-  private define(generator: Generator, origin: ReturnType<typeof at>): Program {
+  private define(generator: Generator, origin: ReturnType<typeof at>, exactFlags: boolean): Program {
     const entries: Entry[] = [...generator.entries];
     for (;;) {
-      const program = assemble(entries, origin);
+      const program = assemble(entries, origin, exactFlags);
       if (program.reader === undefined) return program;
       const { code } = program.placed[program.reader]!;
       entries.splice(entries.indexOf(code), 0, { ...generator.definer(), group: code.group });
@@ -169,7 +172,7 @@ export class Differential {
     const perProgram = this.options.states ?? 4;
     const wanted = Math.ceil((this.options.cases - report.cases) / perProgram);
     const programs = Math.min(BATCH_PROGRAMS, wanted);
-    while (candidates.length < programs) candidates.push(this.generate(candidates.length));
+    while (candidates.length < programs) candidates.push(this.generate(candidates.length, options.exactFlags ?? false));
     const code = new Uint8Array(programs * SLOT).fill(0xcc);
     candidates.forEach(({ program }, i) => {
       code.set(program.bytes, i * SLOT);
@@ -214,7 +217,10 @@ export class Differential {
       count(report.unsupported, program.placed.find((p) => p.rip === guest.rip)?.decoded.code ?? '?');
       return;
     }
-    if (native.trap === 'timeout') return;
+    if (native.trap === 'timeout' || guest.trap === 'timeout') {
+      this.report.endless++;
+      return;
+    }
     const compare = { exactFlags: options.exactFlags ?? false };
     const found = differences(program, native, guest, compare);
     if (found.length === 0) return;
@@ -248,7 +254,7 @@ export class Differential {
   private async retry(entries: readonly Entry[], like: Mismatch, arenas: Uint8Array): Promise<Mismatch | undefined> {
     let program: Program;
     try {
-      program = assemble(entries, CODE);
+      program = assemble(entries, CODE, like.options.exactFlags ?? false);
     } catch {
       return undefined;
     }
@@ -259,7 +265,8 @@ export class Differential {
     const batch: Batch = { code, programs: 1, pool: arenas, cases: [{ program: 0, state }] };
     const [native] = await this.native.run(batch);
     const [guest] = this.guest.run(batch, options);
-    if (!native || !guest || native.trap === 'timeout' || guest.trap === 'unsupported') return undefined;
+    if (!native || !guest || [native, guest].some(({ trap }) => trap === 'timeout' || trap === 'unsupported'))
+      return undefined;
     const found = differences(program, native, guest, { exactFlags: options.exactFlags ?? false });
     return found.length === 0 ? undefined : { program, state, native, guest, differences: found, options };
   }
