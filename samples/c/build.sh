@@ -1,32 +1,44 @@
 #!/bin/sh
 # Builds the sample drivers with clang and lld.
 #
-#   build.sh            build every sample; the .sys files beside their sources are rewritten
-#   build.sh --check    build into a temporary folder and compare with the committed .sys files, byte for byte
-#   build.sh --pdb DIR  build into DIR, with a .pdb beside each .sys; the committed files stay as they are
+#   build.sh [FOLDER]            build every sample; the .sys files beside their sources are rewritten
+#   build.sh --check [FOLDER]    build into a temporary folder and compare with the committed .sys files, byte for byte
+#   build.sh --pdb DIR [FOLDER]  build into DIR, with a .pdb beside each .sys; the committed files stay as they are
 #
+# With FOLDER, the drivers of that folder instead of the samples: each .c file in it is one.
 # The same sources give the same bytes: no times, no paths, no host in them. Committed files come from clang 14.
 set -eu
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-cd "$here"
+usage() {
+    echo "usage: build.sh [--check | --pdb DIR] [FOLDER]" >&2
+    exit 2
+}
 
 mode=write
-out=$here
+dir=
 case ${1-} in
-'') ;;
---check) mode=check ;;
+--check)
+    mode=check
+    shift
+    ;;
 --pdb)
     mode=pdb
-    [ $# -eq 2 ] || { echo "usage: build.sh [--check | --pdb DIR]" >&2; exit 2; }
-    mkdir -p "$2"
-    out=$(CDPATH= cd -- "$2" && pwd)
+    [ $# -ge 2 ] || usage
+    dir=$2
+    shift 2
     ;;
-*)
-    echo "usage: build.sh [--check | --pdb DIR]" >&2
-    exit 2
-    ;;
+-*) usage ;;
 esac
+[ $# -le 1 ] || usage
+base=$here
+[ $# -eq 0 ] || base=$(CDPATH= cd -- "$1" && pwd)
+out=$base
+if [ "$mode" = pdb ]; then
+    mkdir -p "$dir"
+    out=$(CDPATH= cd -- "$dir" && pwd)
+fi
+cd "$here"
 
 for tool in clang lld-link llvm-dlltool; do
     if ! command -v "$tool" >/dev/null 2>&1; then
@@ -74,40 +86,55 @@ link() {
 }
 
 built=
-mkdir "$work/support" "$work/nic"
+mkdir "$work/support"
 for source in support/*.c; do
     compile "$source" "$work/support/$(basename "$source" .c).obj"
 done
-for source in nic/*.c; do
-    compile "$source" "$work/nic/$(basename "$source" .c).obj"
-done
-link nic/nic.sys "$work"/nic/*.obj "$work"/support/*.obj
 
-# A broken twin is the clean driver with the files of its folder in place of the files of the same name.
-for folder in broken/*/; do
-    [ -d "$folder" ] || continue
-    rule=$(basename "$folder")
-    mkdir -p "$work/$rule"
-    cp "$work"/nic/*.obj "$work/$rule"
-    for source in "$folder"*.c; do
-        if [ ! -f "nic/$(basename "$source")" ]; then
-            echo "build.sh: $source replaces nothing in nic/" >&2
-            exit 1
-        fi
-        compile "$source" "$work/$rule/$(basename "$source" .c).obj" nic
+samples() {
+    mkdir "$work/nic"
+    for source in nic/*.c; do
+        compile "$source" "$work/nic/$(basename "$source" .c).obj"
     done
-    link "broken/$rule/$rule.sys" "$work/$rule"/*.obj "$work"/support/*.obj
-done
+    link nic/nic.sys "$work"/nic/*.obj "$work"/support/*.obj
+
+    # A broken twin is the clean driver with the files of its folder in place of the files of the same name.
+    for folder in broken/*/; do
+        [ -d "$folder" ] || continue
+        rule=$(basename "$folder")
+        mkdir -p "$work/$rule"
+        cp "$work"/nic/*.obj "$work/$rule"
+        for source in "$folder"*.c; do
+            if [ ! -f "nic/$(basename "$source")" ]; then
+                echo "build.sh: $source replaces nothing in nic/" >&2
+                exit 1
+            fi
+            compile "$source" "$work/$rule/$(basename "$source" .c).obj" nic
+        done
+        link "broken/$rule/$rule.sys" "$work/$rule"/*.obj "$work"/support/*.obj
+    done
+}
+
+singles() {
+    mkdir "$work/single"
+    for source in "$base"/*.c; do
+        name=$(basename "$source" .c)
+        compile "$source" "$work/single/$name.obj"
+        link "$name.sys" "$work/single/$name.obj" "$work"/support/*.obj
+    done
+}
+
+if [ "$base" = "$here" ]; then samples; else singles; fi
 
 if [ "$mode" = check ]; then
     differ=0
     for sys in $built; do
-        if ! cmp -s "$out/$sys" "$sys"; then
-            echo "differs: samples/c/$sys" >&2
+        if ! cmp -s "$out/$sys" "$base/$sys"; then
+            echo "differs: $(basename "$base")/$sys" >&2
             differ=1
         fi
     done
-    [ $differ -eq 0 ] && echo "all $(echo $built | wc -w) samples are as committed"
+    [ $differ -eq 0 ] && echo "all $(echo $built | wc -w) drivers are as committed"
     exit $differ
 fi
 for sys in $built; do

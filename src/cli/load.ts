@@ -4,10 +4,12 @@ import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createJiti } from 'jiti';
 import { ImageError } from '../image/errors.ts';
+import type { Image } from '../image/image.ts';
 import { readImage } from '../image/read.ts';
 import type { DriverFile } from '../machine/driver-file.ts';
 import { isMiniport } from '../machine/miniport.ts';
 import { InputError } from './errors.ts';
+import { notAMiniport } from './not-a-miniport.ts';
 
 const SCRIPT = /\.[cm]?[jt]s$/;
 
@@ -50,9 +52,15 @@ export async function loadDriverFile(path: string): Promise<DriverFile> {
       throw new InputError(`${path}: its default export is not a miniport; write «export default defineMiniport(…)».`);
     return { kind: 'typescript', name, miniport };
   }
-  const bytes = readBytes(path);
+  const image = imageOf(path, readBytes(path));
+  const other = notAMiniport(image);
+  if (other !== undefined) throw new InputError(`${path}: ${other}`);
+  return { kind: 'image', name, image };
+}
+
+function imageOf(path: string, bytes: Uint8Array): Image {
   try {
-    return { kind: 'image', name, image: readImage(bytes) };
+    return readImage(bytes);
   } catch (error) {
     if (error instanceof ImageError) throw new InputError(`${path}: ${error.message}`);
     throw error;

@@ -102,6 +102,7 @@ const verbs = { read: 'reads', write: 'writes', execute: 'executes' } as const;
 
 function sentence(fault: EventOf<'fault'>): string {
   const who = fault.by === 'device' ? 'The device' : (fault.callback ?? 'The driver');
+  if (fault.why === 'stack-overflow') return `${who} uses up the kernel stack; a driver has about 24 KiB of it.`;
   const bytes = fault.access === 'execute' ? 'code' : `${fault.size} ${fault.size === 1 ? 'byte' : 'bytes'}`;
   const block = fault.block;
   if (block === undefined) return `${who} ${verbs[fault.access]} ${bytes} at ${hex(fault.address)}, where nothing is.`;

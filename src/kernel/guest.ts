@@ -153,12 +153,16 @@ export class GuestCode {
         yield this.irqlLowered ? POINT : SPINNING;
         this.irqlLowered = false;
         return;
-      case 'unsupported':
+      case 'unsupported': {
+        const stack = this.exceptions.unwind(activation);
+        const [top] = stack;
+        const place = top === undefined ? hex(registers.rip) : `${top.module}+${hex(top.offset)}`;
         throw new Unsupported(
           exit.mnemonic,
-          `the instruction ${exit.mnemonic} (${exit.bytes}) at ${hex(registers.rip)}, which haltex does not translate`,
-          this.exceptions.unwind(activation),
+          `the instruction ${exit.mnemonic} (${exit.bytes}) at ${place}, which haltex does not translate`,
+          stack,
         );
+      }
       default:
         yield* this.exceptions.raise(activation, exit);
     }

@@ -1,0 +1,77 @@
+/** The command line. Commands parse and print here; the work is in the rooms to the left. */
+import { Command, CommanderError } from 'commander';
+import { InternalError } from '../kernel/stops.ts';
+import { parseReporter, runCheck } from './check.ts';
+import { ExitCode, InputError } from './errors.ts';
+import { loadDriverFile } from './load.ts';
+import { type MachineOptions, machineFor } from './machine-options.ts';
+import { runReplay } from './replay.ts';
+import { version } from './version.ts';
+
+const collect = (value: string, before: readonly string[]) => [...before, value];
+
+function program(finish: (code: number) => void): Command {
+  const haltex = new Command('haltex')
+    .description('Proves that a Windows NDIS 6 miniport driver unloads cleanly.')
+    .version(version)
+    .showSuggestionAfterError()
+    .exitOverride();
+
+  const withMachine = (command: Command) =>
+    command
+      .argument('<driver>', 'an x64 .sys as shipped, or a miniport in TypeScript')
+      .option('--device <model>', 'the hardware: a bundled model by name, or a .ts file that defines one')
+      .option('--inf <file>', "the driver's INF: its hardware ids and registry values");
+
+  withMachine(haltex.command('check'))
+    .description('plays every scenario on the driver and reports what was not undone')
+    .option('--reporter <name[=file]>', 'pretty or json, to a file or to standard output; may be repeated', collect, [])
+    .addHelpText(
+      'after',
+      '\nExamples:\n  haltex check mydriver.sys\n  haltex check ./mydriver.ts --reporter json=result.json\n\nExit codes: 0 clean, 1 findings, 2 bad usage or input, 3 inconclusive; 70 a fault of haltex itself.',
+    )
+    .action(async (path: string, options: MachineOptions & { reporter: string[] }) => {
+      const outputs = (options.reporter.length === 0 ? ['pretty'] : options.reporter).map(parseReporter);
+      if (outputs.every(({ file }) => file !== undefined)) outputs.unshift({ reporter: 'pretty', file: undefined });
+      finish(runCheck(await machineFor(await loadDriverFile(path), path, options), path, outputs));
+    });
+
+  withMachine(haltex.command('replay'))
+    .description('plays one scenario again and prints every step')
+    .argument('<token>', 'the token of a finding')
+    .action(async (path: string, token: string, options: MachineOptions) => {
+      finish(runReplay(await machineFor(await loadDriverFile(path), path, options), token));
+    });
+
+  return haltex;
+}
+
+/** Runs the command line and gives the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  let code: number = ExitCode.usage;
+  try {
+    await program((given) => {
+      code = given;
+    }).parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.clean : ExitCode.usage;
+    if (error instanceof InputError) {
+      process.stderr.write(`haltex: ${error.message}\n`);
+      return ExitCode.usage;
+    }
+    process.stderr.write(ownFault(error));
+    return ExitCode.ownFault;
+  }
+}
+
+/** What a user can send us: that it is not their driver's fault, an id, and where it happened. */
+function ownFault(error: unknown): string {
+  const { message, stack = '' } = error instanceof Error ? error : new Error(String(error));
+  const id = error instanceof InternalError ? error.id : 'unforeseen';
+  const where = stack
+    .split('\n')
+    .filter((line) => line.startsWith('    at '))
+    .join('\n');
+  return `haltex: a fault of haltex itself (${id}), not of the driver: ${message}\nPlease report it with these lines (haltex ${version}, Node ${process.version}):\n${where}\n`;
+}

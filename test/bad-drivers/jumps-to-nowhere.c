@@ -1,0 +1,5 @@
+/* MiniportHaltEx calls through a pointer that leads nowhere. */
+#define IN_HALT                                                                                                        \
+    ((VOID(*)(VOID))0xFFFFF80012345678ULL)();                                                                          \
+    AdapterHandle = NULL;
+#include "miniport.h"

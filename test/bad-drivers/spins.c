@@ -1,0 +1,5 @@
+/* MiniportHaltEx never returns. */
+#define IN_HALT                                                                                                        \
+    for (;;) {                                                                                                         \
+    }
+#include "miniport.h"
