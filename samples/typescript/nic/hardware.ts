@@ -36,7 +36,8 @@ type Register = (typeof Register)[keyof typeof Register] | 0x24 | 0x44;
 
 export const Ctrl = { RESET: 1, RX_ENABLE: 2, TX_ENABLE: 4, TICK_ENABLE: 8 } as const;
 export const Status = { LINK_UP: 1, RX_ACTIVE: 2, TX_ACTIVE: 4, RESETTING: 8 } as const;
-export const Cause = { RX: 1, TX: 2, LINK: 4, TICK: 8, ALL: 0xf } as const;
+/** Nobody needs the tick to interrupt. */
+export const Cause = { RX: 1, TX: 2, LINK: 4, TICK: 8, WANTED: 0x7, ALL: 0xf } as const;
 /** Offsets of the I/O ports in BAR1. */
 export const Port = { EEPROM_INDEX: 0x0, EEPROM_DATA: 0x4, LED: 0x8, WAKE: 0xc } as const;
 /** What every register reads as when nobody answers on the bus. */

@@ -36,7 +36,7 @@ const isrs = (nic: Nic) => {
   const mask = (context: Handle) => write(nic, adapterAt(nic, context), Register.IMC, Cause.ALL);
   const unmask = (context: Handle) => {
     const adapter = adapterAt(nic, context);
-    if (adapter.InterruptsOn) write(nic, adapter, Register.IMS, Cause.ALL);
+    if (adapter.InterruptsOn) write(nic, adapter, Register.IMS, Cause.WANTED);
   };
   const MiniportDisableInterruptEx: Handler<'MiniportDisableInterruptEx'> = (args) =>
     mask(args.MiniportInterruptContext);
@@ -54,9 +54,8 @@ const dpcOf = (nic: Nic) =>
     if ((causes & Cause.RX) !== 0) yield* nic.parts.receive.handle(nic, adapter);
     if ((causes & Cause.TX) !== 0) yield* nic.parts.send.handle(nic, adapter);
     if ((causes & Cause.LINK) !== 0) yield* nic.parts.link.update(nic, adapter);
-    // The tick has done its work by coming: it shows that the NIC is alive.
     yield* nic.wdk.locked(adapter.Lock, () => {
-      if (adapter.InterruptsOn) write(nic, adapter, Register.IMS, Cause.ALL);
+      if (adapter.InterruptsOn) write(nic, adapter, Register.IMS, Cause.WANTED);
     });
   };
 
@@ -108,7 +107,7 @@ export const interrupts = {
   *enable(nic: Nic, adapter: Adapter): Coroutine<void> {
     yield* nic.wdk.locked(adapter.Lock, () => {
       adapter.InterruptsOn = true;
-      write(nic, adapter, Register.IMS, Cause.ALL);
+      write(nic, adapter, Register.IMS, Cause.WANTED);
     });
   },
 
