@@ -3,29 +3,20 @@ import * as iced from 'iced-x86';
 import type { SupportedForm } from '../../src/x64/forms.ts';
 import type { Forms } from './forms.ts';
 import { prefixesOf } from './forms.ts';
-import { Operands, type Roles, roles } from './operands.ts';
-import { type Code, type Entry, OUT } from './program.ts';
+import { prepare } from './preludes.ts';
+import { type Code, OUT } from './program.ts';
 import { integer, type Random } from './random.ts';
+import { type Extra, Writer } from './writer.ts';
 
 const R = iced.Register;
 const K = iced.OpKind;
 
 /** They move RSP, on which a function's return depends. */
 const STACK = /^(Push|Pop|Enter|Leave|Call|Retn|Jmp_rm)/;
-const COUNTED = /^(?:Rol|Ror|Rcl|Rcr|Shl|Shr|Sal|Sar|Shld|Shrd)_.*_CL$/;
 /** They count in RCX. */
 const LOOPS = /^Loop/;
-const FLAGS_AND_DIRECTION = 0xcd5;
 
-interface Extra extends Partial<Omit<Code, 'kind' | 'instruction' | 'form' | 'group'>> {}
-
-export class Generator {
-  readonly entries: Entry[] = [];
-  readonly roles: Roles;
-  private readonly r: Random;
-  private readonly forms: Forms;
-  private readonly operands: Operands;
-  private group = 0;
+export class Generator extends Writer {
   private labels = 0;
   /** Labels to be set after so many more groups. */
   private pending: { label: number; groups: number }[] = [];
@@ -34,11 +25,8 @@ export class Generator {
   private readonly choose: () => SupportedForm;
 
   constructor(r: Random, forms: Forms, choose: () => SupportedForm) {
-    this.r = r;
-    this.forms = forms;
+    super(r, forms);
     this.choose = choose;
-    this.roles = roles(r);
-    this.operands = new Operands(r, this.roles);
   }
 
   /** A whole program around some forms. */
@@ -90,48 +78,6 @@ export class Generator {
     this.pending = this.pending.filter((p) => p.groups >= 0);
   }
 
-  private label(label: number): void {
-    this.entries.push({ kind: 'label', label });
-  }
-
-  private create(code: string): iced.Instruction {
-    const instruction = new iced.Instruction();
-    instruction.code = this.forms.named(code).number;
-    return instruction;
-  }
-
-  private push(instruction: iced.Instruction, form: SupportedForm | undefined, extra: Extra = {}): void {
-    this.entries.push({ kind: 'code', instruction, form, group: this.group, ...extra });
-  }
-
-  /** Adds an instruction whose operands `fill` sets. */
-  private add(code: string, fill?: (instruction: iced.Instruction) => void, extra: Extra = {}): void {
-    const instruction = this.create(code);
-    if (extra.names === 'branch') instruction.setOpKind(0, K.NearBranch64);
-    fill?.(instruction);
-    this.push(instruction, undefined, extra);
-  }
-
-  private setRegister(register: iced.Register, value: number): void {
-    this.add('Mov_r32_imm32', (i) => {
-      i.setOpKind(0, K.Register);
-      i.op0Register = register;
-      i.setOpKind(1, K.Immediate32);
-      i.immediate32 = value;
-    });
-  }
-
-  private loadLabel(label: number): iced.Register {
-    const register = this.operands.register('r64');
-    const fill = (i: iced.Instruction) => {
-      i.setOpKind(0, K.Register);
-      i.op0Register = register;
-      i.setOpKind(1, K.Immediate64);
-    };
-    this.add('Mov_r64_imm64', fill, { label, names: 'immediate' });
-    return register;
-  }
-
   /** One to three groups of other forms. */
   private body(only: RegExp, without: RegExp): void {
     this.depth++;
@@ -172,103 +118,8 @@ export class Generator {
     if (code === 'Pop_rm64' && inMemory && instruction.memoryBase !== R.RIP && r.chance(0.5)) {
       instruction.memoryBase = R.RSP;
     }
-    const count = this.prepare(form, instruction);
+    const count = prepare(this, form, instruction);
     this.push(instruction, form, count === undefined ? {} : { count });
-  }
-
-  /** What has to come before some instructions, for them to be defined or interesting. Returns a shift's count. */
-  private prepare(form: SupportedForm, instruction: iced.Instruction): number | undefined {
-    const { r, operands } = this;
-    const { code } = form;
-    if (COUNTED.test(code)) {
-      const double = /^Sh[lr]d_rm16/.test(code);
-      if (!double && (operands.kept.has(1) || r.chance(0.3))) return undefined;
-      const count = double
-        ? r.between(0, 16) + 32 * r.below(8)
-        : r.chance(0.5) ? r.pick([0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65]) : r.below(256); // biome-ignore format: two ways
-      this.add('Mov_r8_imm8', (i) => {
-        i.setOpKind(0, K.Register);
-        i.op0Register = R.CL;
-        i.setOpKind(1, K.Immediate8);
-        i.immediate8 = count;
-      });
-      return count;
-    }
-    if (/^Sh[lr]d_rm16_r16_imm8/.test(code)) instruction.immediate8 = r.between(0, 16) + 32 * r.below(8);
-    else if (/^I?[Dd]iv_/.test(code) && r.chance(0.75)) this.halves(code);
-    else if (/^Cmpxchg_/.test(code) && r.chance(0.5)) this.expect(instruction, code);
-    else if (/^Cmpxchg(8|16)b/.test(code) && r.chance(0.5)) this.expectPair(instruction, code.startsWith('Cmpxchg16b'));
-    else if (code === 'Popfq') {
-      this.add('Pushq_imm32', (i) => {
-        i.setOpKind(0, K.Immediate32to64);
-        i.immediate32to64 = BigInt((r.u32() & FLAGS_AND_DIRECTION) | 0x202);
-      });
-    } else if (code === 'Ldmxcsr_m32') this.controlWord(instruction);
-    else if (code === 'Stmxcsr_m32') {
-      const load = this.create('Ldmxcsr_m32');
-      operands.memory(load, 0, form);
-      this.controlWord(load);
-      this.push(load, undefined);
-    } else if (code === 'Enterq_imm16_imm8') {
-      instruction.immediate16 = r.below(64);
-      instruction.immediate8_2nd = r.chance(0.9) ? r.below(4) : r.below(256);
-    } else if (code === 'Int_imm8') instruction.immediate8 = 0x29;
-    return undefined;
-  }
-
-  /** Upper halves of dividends that leave quotients a chance. */
-  private halves(code: string): void {
-    const { r } = this;
-    const bits = /8$/.test(code) ? 8 : 32;
-    if (bits === 8) this.setRegister(R.EAX, r.chance(0.5) ? r.below(256) : r.below(0x10000));
-    else if (r.chance(0.5)) this.add(r.pick(['Cqo', 'Cdq', 'Cwd']));
-    else this.setRegister(R.EDX, r.chance(0.5) ? 0 : r.below(1000));
-  }
-
-  private copyMemory(from: iced.Instruction, to: iced.Instruction, operand: number, plus = 0): void {
-    to.setOpKind(operand, K.Memory);
-    to.memoryBase = from.memoryBase;
-    to.memoryIndex = from.memoryIndex;
-    to.memoryIndexScale = from.memoryIndexScale;
-    to.memoryDisplacement = from.memoryDisplacement + BigInt(plus);
-    to.memoryDisplSize = from.memoryDisplSize || (plus ? 1 : 0);
-    if (from.segmentPrefix !== R.None) to.segmentPrefix = from.segmentPrefix;
-  }
-
-  /** Loads the accumulator from the destination, so that the comparison may succeed. */
-  private expect(instruction: iced.Instruction, code: string): void {
-    const bits = /rm(\d+)/.exec(code)![1]!;
-    this.add(`Mov_r${bits}_rm${bits}`, (i) => {
-      i.setOpKind(0, K.Register);
-      i.op0Register = { 8: R.AL, 16: R.AX, 32: R.EAX, 64: R.RAX }[bits]!;
-      if (instruction.opKind(0) === K.Memory) this.copyMemory(instruction, i, 1);
-      else {
-        i.setOpKind(1, K.Register);
-        i.op1Register = instruction.op0Register;
-      }
-    });
-  }
-  private expectPair(instruction: iced.Instruction, wide: boolean): void {
-    for (const [register, plus] of [
-      [wide ? R.RAX : R.EAX, 0],
-      [wide ? R.RDX : R.EDX, wide ? 8 : 4],
-    ] as const) {
-      // biome-ignore format: a pair
-      this.add(wide ? 'Mov_r64_rm64' : 'Mov_r32_rm32', (i) => {
-        i.setOpKind(0, K.Register);
-        i.op0Register = register;
-        this.copyMemory(instruction, i, 1, plus);
-      });
-    }
-  }
-
-  /** Stores a control word the guest CPU accepts: exceptions masked, to nearest; the sticky bits are free. */
-  private controlWord(load: iced.Instruction): void {
-    this.add('Mov_rm32_imm32', (i) => {
-      this.copyMemory(load, i, 0);
-      i.setOpKind(1, K.Immediate32);
-      i.immediate32 = 0x1f80 | this.r.below(64);
-    });
   }
 
   // --- control ---
