@@ -8,6 +8,7 @@ import { type CheckResult, check, counts } from '../src/explore/check.ts';
 import { type MachineConfig, run } from '../src/machine/machine.ts';
 import { isMiniport } from '../src/machine/miniport.ts';
 import { plainScenario } from '../src/machine/scenario.ts';
+import type { Workbench } from '../src/machine/workbench.ts';
 
 const samples = fileURLToPath(new URL('../samples/', import.meta.url));
 
@@ -60,9 +61,9 @@ export function rulesOf({ findings }: CheckResult): string[] {
   return [...new Set(findings.filter(counts).map(({ rule }) => rule))].toSorted();
 }
 
-/** One run as text, to compare byte for byte. */
-export async function traceOf(sample: Sample, scenario = plainScenario): Promise<string> {
-  return JSON.stringify(run(await machineOf(sample), scenario).events);
+/** One run as text, to compare byte for byte; on a new workbench unless one is given. */
+export async function traceOf(sample: Sample, scenario = plainScenario, workbench?: Workbench): Promise<string> {
+  return JSON.stringify(run(await machineOf(sample), scenario, workbench).events);
 }
 
 export const nameOf = ({ path }: Sample): string => `${basename(dirname(path))}/${basename(path)}`;
