@@ -137,8 +137,11 @@ export const moves: readonly InstructionRecord[] = [
       const frame = at;
       for (let i = 1; i < depth; i++) push(h.load(fromBits(h.gpr(RBP) - 8n * BigInt(i)), 8));
       if (depth > 0) push(frame);
+      const rsp = at - ((bytes as { value: bigint }).value & 0xffffn);
+      // the new top must be writable, though nothing is written there
+      if (!h.memory.writable(fromBits(rsp), 8)) h.store(fromBits(rsp), 8, h.load(fromBits(rsp), 8));
       h.writeRegister(RBP, 8, frame);
-      h.writeRegister(RSP, 8, at - ((bytes as { value: bigint }).value & 0xffffn));
+      h.writeRegister(RSP, 8, rsp);
     },
     test: { needs: 'RSP and RBP in the stack' },
   },
