@@ -35,8 +35,8 @@ export interface State {
 
 /** What a case ends with. */
 export interface Outcome {
-  /** 'end': it got to the exit. Otherwise the vector of the exception; 14 = an access or a jump that memory refuses. */
-  readonly trap: 'end' | 'timeout' | 'unsupported' | number;
+  /** 'end': it got to the exit; 'lost': to code that no one generated. Otherwise the vector of the exception; 14 = an access or a jump that memory refuses. */
+  readonly trap: 'end' | 'timeout' | 'unsupported' | 'lost' | number;
   /** For 14: somewhere in what was accessed, and how far that reaches. */
   readonly address: number;
   readonly size: number;

@@ -5,7 +5,7 @@ import { decodeOne, type Instruction } from '../../src/x64/decode.ts';
 import type { SupportedForm } from '../../src/x64/forms.ts';
 import { flagEffect } from '../../src/x64/lift/record.ts';
 import { recordOf } from '../../src/x64/lift/table.ts';
-import { ARITHMETIC, EXIT, SLOT } from './layout.ts';
+import { ARITHMETIC, EXIT, type Outcome, SLOT } from './layout.ts';
 
 /** An instruction of a program; a label stands before the one that follows it. */
 export interface Code {
@@ -155,12 +155,11 @@ function ofShift(i: Instruction, known: number | undefined): { writes: number; u
 }
 
 /** Undefined flags where a case ended. */
-export function undefinedAt(program: Program, trap: Outcomes, rip: number): number {
+export function undefinedAt(program: Program, trap: Outcome['trap'], rip: number): number {
   if (trap === 'end') return program.undefinedAtEnd;
   const index = program.placed.findIndex((p) => p.rip === rip || (trap === 3 && at(p.rip, 1) === rip));
   return index < 0 ? ARITHMETIC : program.placed[index]!.undefinedBefore;
 }
-type Outcomes = 'end' | 'timeout' | 'unsupported' | number;
 
 const formatter = new iced.Formatter(iced.FormatterSyntax.Intel);
 

@@ -39,7 +39,7 @@ export function summary(report: Report, forms: number): string {
     `how they ended on this CPU, by exception: ${list(report.outcomes)}`,
     `turned down by the guest CPU: ${list(report.unsupported)}`,
     `lacking on this CPU: ${list(report.absent)}`,
-    `given up, for taking too long: ${report.endless}`,
+    `given up, for taking too long: ${report.endless}; lost in another program: ${report.wandered}`,
     `mismatches: ${report.mismatches.length}`,
   ].join('\n');
 }

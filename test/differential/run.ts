@@ -41,6 +41,8 @@ export interface Report {
   readonly programs: number;
   /** Cases that one side gave up, which compare nothing: loops may be long. */
   readonly endless: number;
+  /** Cases that went on in code that no one generated, or, with differences, in another case's program: they say nothing. */
+  readonly wandered: number;
   /** How often a form was in a program. */
   readonly uses: ReadonlyMap<string, number>;
   /** How cases ended, on the host's CPU. */
@@ -83,6 +85,7 @@ export class Differential {
     cases: 0,
     programs: 0,
     endless: 0,
+    wandered: 0,
     uses: new Map<string, number>(),
     outcomes: new Map<string, number>(),
     unsupported: new Map<string, number>(),
@@ -221,15 +224,35 @@ export class Differential {
       this.report.endless++;
       return;
     }
+    if (guest.trap === 'lost') {
+      report.wandered++;
+      return;
+    }
     const compare = { exactFlags: options.exactFlags ?? false };
     const found = differences(program, native, guest, compare);
     if (found.length === 0) return;
+    if (await this.wandered(program, state, native, batch)) {
+      report.wandered++;
+      return;
+    }
     const mismatch = await this.shrink({ program, state, native, guest, differences: found, options }, batch.pool);
     const signature = mismatch.program.placed.map((p) => p.decoded.code).join(' ') + mismatch.differences.map((d) => d.split(' ')[0]).join(); // biome-ignore format: one line
     if (this.signatures.has(signature)) return;
     this.signatures.add(signature);
     report.mismatches.push(mismatch);
     this.options.found?.(mismatch);
+  }
+
+  /**
+   * Whether a case went on in another program, by a return address it had changed, say: alone it then ends otherwise on the host's
+   * CPU too. What is undefined in the other is not known here.
+   */
+  private async wandered(program: Program, state: State, native: Outcome, batch: Batch): Promise<boolean> {
+    const start = program.placed[0]!.rip - CODE;
+    const code = new Uint8Array(batch.code.length).fill(0xcc);
+    code.set(program.bytes, start);
+    const [alone] = await this.native.run({ ...batch, code, cases: [{ program: start / SLOT, state }] });
+    return alone!.trap !== native.trap || alone!.rip !== native.rip;
   }
 
   /** Leaves out groups of instructions, then single ones, as long as the two sides differ. */
@@ -265,7 +288,7 @@ export class Differential {
     const batch: Batch = { code, programs: 1, pool: arenas, cases: [{ program: 0, state }] };
     const [native] = await this.native.run(batch);
     const [guest] = this.guest.run(batch, options);
-    if (!native || !guest || [native, guest].some(({ trap }) => trap === 'timeout' || trap === 'unsupported'))
+    if (!native || !guest || [native, guest].some(({ trap }) => typeof trap === 'string' && trap !== 'end'))
       return undefined;
     const found = differences(program, native, guest, { exactFlags: options.exactFlags ?? false });
     return found.length === 0 ? undefined : { program, state, native, guest, differences: found, options };
