@@ -21,7 +21,7 @@ export function parseReporter(text: string): Output {
   const reporter = at < 0 ? text : text.slice(0, at);
   const file = at < 0 ? undefined : text.slice(at + 1);
   if (!(reporter in reporters)) {
-    throw new InputError(`there is no reporter «${reporter}»${suggestion(reporter, Object.keys(reporters))}.`);
+    throw new InputError(`there is no reporter «${reporter}»${suggestion(reporter, Object.keys(reporters))}`);
   }
   if (file === '') throw new InputError(`--reporter ${reporter}= needs a file name behind the equals sign.`);
   if (file !== undefined) checkWritable(file);

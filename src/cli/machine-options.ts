@@ -59,7 +59,7 @@ async function deviceFor(driver: DriverFile, named: string | undefined): Promise
     const device = bundledDevices[named];
     if (device === undefined) {
       throw new InputError(
-        `there is no bundled device «${named}»${suggestion(named, [...Object.keys(bundledDevices), 'none'])}.`,
+        `there is no bundled device «${named}»${suggestion(named, [...Object.keys(bundledDevices), 'none'])}`,
       );
     }
     return device;

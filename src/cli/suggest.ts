@@ -1,9 +1,9 @@
-/** `; did you mean «json»?` for a mistyped name, or the list of what there is. */
+/** The end of a sentence: `; did you mean «json»?` for a mistyped name, or the list of what there is. */
 export function suggestion(given: string, known: readonly string[]): string {
   const near = known.map((name) => ({ name, far: distance(given, name) })).sort((a, b) => a.far - b.far)[0];
   if (near !== undefined && near.far <= Math.max(2, Math.floor(near.name.length / 4)))
     return `; did you mean «${near.name}»?`;
-  return `; there are ${known.join(', ')}`;
+  return `; there are ${known.join(', ')}.`;
 }
 
 /** Levenshtein's distance. */
