@@ -1,4 +1,5 @@
 /** Every rule. A family is a table that one pass judges; a single rule is a record of its own. */
+import { facts } from './facts.ts';
 import { faults } from './faults.ts';
 import { halt } from './halt.ts';
 import { initialize } from './initialize.ts';
@@ -24,6 +25,7 @@ export const families: readonly RuleFamily[] = [
   pausing,
   oids,
   shutdown,
+  facts,
 ];
 export const rules: readonly Rule[] = [];
 
