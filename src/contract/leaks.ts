@@ -53,7 +53,7 @@ const driver = (
 });
 
 /** contract.md A1 and A2. */
-export const owed: readonly Owed[] = [
+const owed: readonly Owed[] = [
   driver(
     'driver-registration',
     'unload-leaks-driver-registration',
@@ -295,12 +295,12 @@ export const owed: readonly Owed[] = [
 const byType = new Map(owed.map((row) => [row.type, row]));
 
 /** `halt-leaks-x` → `init-fail-leaks-x`. */
-export function initFailTwin(rule: string): string {
+function initFailTwin(rule: string): string {
   return rule.replace(/^halt-/, 'init-fail-');
 }
 
 /** `halt-leaks-x` → `unload-leaks-x`, for what was acquired outside any adapter. */
-export function unloadTwin(rule: string): string {
+function unloadTwin(rule: string): string {
   return rule.replace(/^halt-/, 'unload-');
 }
 

@@ -6,8 +6,6 @@ import type { Span, TraceView } from './view.ts';
 type Id =
   | 'halt-returns-with-timer-callback'
   | 'halt-returns-with-async-work'
-  | 'shared-memory-async-pending-at-halt'
-  | 'sg-list-pending-at-halt'
   | 'timer-freed-while-active'
   | 'timer-set-after-free'
   | 'work-item-freed-while-queued'
@@ -40,20 +38,6 @@ function* atEnd(view: TraceView, span: Span): Iterable<Violation & { rule: Id }>
       rule: 'halt-returns-with-async-work',
       seq,
       message: `${routine} returns while a work item of the driver is queued or running.`,
-    };
-  }
-  if (view.underWay(seq, 'shared-memory-async-requested', ['shared-memory-async-completed'], 'request').length > 0) {
-    yield {
-      rule: 'shared-memory-async-pending-at-halt',
-      seq,
-      message: `${routine} returns while NdisMAllocateSharedMemoryAsyncEx has not completed; the block that comes later leaks.`,
-    };
-  }
-  if (view.underWay(seq, 'sg-list-requested', ['sg-list-given'], 'request').length > 0) {
-    yield {
-      rule: 'sg-list-pending-at-halt',
-      seq,
-      message: `${routine} returns while MiniportProcessSGList is still to come.`,
     };
   }
 }
@@ -121,18 +105,6 @@ export const waiting = family(
       'MiniportHaltEx returns while work of the driver is queued or running',
       'N:halt-handler',
       'I:miniport_halt',
-    ],
-    [
-      'shared-memory-async-pending-at-halt',
-      'error',
-      'an asynchronous shared-memory allocation is pending when MiniportHaltEx returns',
-      'I:ndismallocatesharedmemoryasyncex',
-    ],
-    [
-      'sg-list-pending-at-halt',
-      'error',
-      'a scatter/gather list is still to come when MiniportHaltEx returns',
-      'I:ndismallocatenetbuffersglist',
     ],
     [
       'timer-freed-while-active',

@@ -12,7 +12,7 @@ import type { HostEntry } from './host-code.ts';
 import { RaisedStatus } from './raised-status.ts';
 import type { AnyFunction, CallSite, Detail } from './record.ts';
 import type { Found, Resources } from './resources.ts';
-import { type Coroutine, POINT, type Scheduler, SPINNING } from './scheduler.ts';
+import { type Coroutine, isCoroutine, POINT, type Scheduler, SPINNING } from './scheduler.ts';
 import { Status } from './status.ts';
 import { Unsupported } from './stops.ts';
 
@@ -165,10 +165,6 @@ function gave(record: AnyFunction, said: boolean | undefined, result: unknown): 
   if (said !== undefined) return said;
   if (record.returns === 'status') return result === 0;
   return record.returns === 'void' || (result !== 0 && result !== false);
-}
-
-function isCoroutine(value: unknown): value is Coroutine<unknown> {
-  return typeof value === 'object' && value !== null && 'next' in value;
 }
 
 /** What a call raised instead of returning; undefined for stops. */

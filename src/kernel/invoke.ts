@@ -13,7 +13,7 @@ import type { HostCode } from './host-code.ts';
 import { callSite, localsOf } from './native.ts';
 import { RaisedStatus } from './raised-status.ts';
 import type { CallbackRecord, Params, ReturnKind, Returns } from './record.ts';
-import type { Coroutine, Scheduler } from './scheduler.ts';
+import { type Coroutine, isCoroutine, type Scheduler } from './scheduler.ts';
 
 /** The arguments as NDIS or the kernel has them: numbers, addresses, booleans. */
 export type CallbackArguments<P extends Params> = { readonly [K in keyof P]: number | bigint | boolean };
@@ -127,8 +127,4 @@ export class Invoker {
 
 function sitesOf(error: unknown): Stack {
   return error instanceof Error ? callSite(error) : [];
-}
-
-function isCoroutine(value: unknown): value is Coroutine<unknown> {
-  return typeof value === 'object' && value !== null && 'next' in value;
 }

@@ -25,6 +25,11 @@ export type Step =
 export type Resume = 'go' | 'timeout';
 export type Coroutine<T> = Generator<Step, T, Resume>;
 
+/** What a body gave: a result, or a coroutine that will give one. */
+export function isCoroutine<T>(value: Coroutine<T> | T): value is Coroutine<T> {
+  return typeof value === 'object' && value !== null && 'next' in value;
+}
+
 export const POINT: Step = { kind: 'point' };
 export const SPINNING: Step = { kind: 'point', spinning: true };
 

@@ -3,7 +3,7 @@ import { kernelFunctions } from '../kernel/functions.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { CType, Fields, Init, Struct, View } from '../kernel/layout.ts';
 import { Locals, type Native, nativeFace } from '../kernel/native.ts';
-import type { Coroutine } from '../kernel/scheduler.ts';
+import { type Coroutine, isCoroutine } from '../kernel/scheduler.ts';
 import { ndisFunctions } from '../ndis/functions.ts';
 import type { Handler } from '../ndis/routines.ts';
 import { type Address, at, type Handle, NULL } from '../trace/units.ts';
@@ -114,10 +114,6 @@ function conveniences(kernel: Kernel, wdk: Native<Functions>): Conveniences {
 function* run<T>(body: () => Coroutine<T> | T): Coroutine<T> {
   const given = body();
   return isCoroutine(given) ? yield* given : given;
-}
-
-function isCoroutine<T>(value: Coroutine<T> | T): value is Coroutine<T> {
-  return typeof value === 'object' && value !== null && 'next' in value && 'return' in value;
 }
 
 const wideText = (length: number): CType<unknown, Uint16Array> => ({

@@ -4,6 +4,7 @@
  * still import them; they have no live page.
  */
 
+import { PAGE_SIZE } from '../kernel/heap.ts';
 import { pointer } from '../kernel/layout.ts';
 import { tagName } from '../kernel/pool.ts';
 import {
@@ -25,7 +26,6 @@ import { NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS } from './status.ts';
 
 /** NDIS_MEMORY_CONTIGUOUS and NDIS_MEMORY_NONCACHED (ndis.h): whole pages. */
 const PAGES = 3;
-const PAGE_SIZE = 4096;
 
 /**
  * What NdisFreeMemory may be given. All of it is pool underneath, and so is the WDM allocator's: freeing that one through NDIS
