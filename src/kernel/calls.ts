@@ -16,10 +16,20 @@ import { type Coroutine, isCoroutine, POINT, type Scheduler, SPINNING } from './
 import { Status } from './status.ts';
 import { Unsupported } from './stops.ts';
 
-/** Decides which acquisitions fail. Asked once for every call of a function that can fail. */
+/** Where a call stands that could fail. */
+export interface FaultSite {
+  /** The driver routine it is made in; undefined outside of any. */
+  readonly callback: string | undefined;
+  /** Address the call returns to. */
+  readonly caller: Address;
+  /** `seq` of its CallEvent. */
+  readonly call: number;
+}
+
+/** Decides which acquisitions fail. Asked once for every call that can fail. */
 export interface FaultPlan {
   /** The id of the failure to strike with, or undefined to let the call go on. */
-  strike(fn: string, failures: readonly string[], callback: string | undefined): string | undefined;
+  strike(fn: string, failures: readonly string[], site: FaultSite): string | undefined;
 }
 
 export const noFaults: FaultPlan = { strike: () => undefined };
@@ -74,7 +84,7 @@ export class Calls {
     const stack = irql < record.irql.min || irql > record.irql.max ? { stack: this.capture() } : {};
     const call = this.trace.emit({ kind: 'call', fn, args: shown, caller, ...stack });
     yield this.before(fn) ? SPINNING : POINT;
-    const injected = this.strike(entry, record, args);
+    const injected = this.strike(entry, record, args, { caller, call });
     const came = (result: Value): void => {
       const mark = injected === undefined ? {} : { injected: `fail-${fn.toLowerCase()}-${injected.id}` };
       this.trace.emit({ kind: 'return', fn, call, result, ...mark });
@@ -93,11 +103,16 @@ export class Calls {
     }
   }
 
-  private strike({ name: fn, services }: FunctionEntry, record: AnyFunction, args: Record<string, unknown>) {
+  private strike(
+    { name: fn, services }: FunctionEntry,
+    record: AnyFunction,
+    args: Record<string, unknown>,
+    site: Pick<FaultSite, 'caller' | 'call'>,
+  ) {
     const possible = record.failures?.filter((failure) => failure.when?.(args, services) ?? true) ?? [];
     if (possible.length === 0) return undefined;
     const ids = possible.map((failure) => failure.id);
-    const chosen = this.faults.strike(fn, ids, this.scheduler.current.callbacks.at(-1)?.name);
+    const chosen = this.faults.strike(fn, ids, { ...site, callback: this.scheduler.current.callbacks.at(-1)?.name });
     return possible.find((failure) => failure.id === chosen);
   }
 

@@ -1,6 +1,6 @@
 /** Puts the parts together from one plain configuration, plays one scenario, and gives its trace. */
 import type { DeviceFactory } from '../devices/registry.ts';
-import type { FaultPlan } from '../kernel/calls.ts';
+import type { FaultPlan, FaultSite } from '../kernel/calls.ts';
 import { SLICE } from '../kernel/guest.ts';
 import { Kernel } from '../kernel/kernel.ts';
 import type { PciDevice } from '../kernel/pci.ts';
@@ -23,9 +23,20 @@ export interface MachineConfig {
   readonly adapterValues?: Readonly<Record<string, string | number | Uint8Array>>;
 }
 
+/** A call that was reached and could fail: what a scenario's fault names. */
+export interface FaultPoint extends FaultSite {
+  readonly fn: string;
+  /** Counts such calls of `fn` in the run, from 1. */
+  readonly nth: number;
+  /** Ids of the record's failures that apply here, the usual one first. */
+  readonly failures: readonly string[];
+}
+
 export interface Run {
   readonly scenario: Scenario;
   readonly events: readonly TraceEvent[];
+  /** In the order they were reached. */
+  readonly faultPoints: readonly FaultPoint[];
   /** The last event. */
   readonly stop: StopEvent;
 }
@@ -41,10 +52,11 @@ export function run(config: MachineConfig, scenario: Scenario, workbench = new W
 
 function playOn(workbench: Workbench, config: MachineConfig, scenario: Scenario): Run & { longestStretch: number } {
   workbench.clear();
+  const faultPoints: FaultPoint[] = [];
   const kernel = new Kernel({
     memory: workbench.memory,
     processors: config.processors ?? 2,
-    faults: faultPlan(scenario),
+    faults: faultPlan(scenario, faultPoints),
     cpu: (host, hostCode) => workbench.cpu(host, hostCode),
   });
   const ndis = new Ndis(kernel);
@@ -55,7 +67,7 @@ function playOn(workbench: Workbench, config: MachineConfig, scenario: Scenario)
   const loaded = loadDriver(kernel, config.driver, config.adapterValues ?? {});
   const root = kernel.scheduler.startThread('PnP manager', play({ kernel, ndis, device, scenario, ...loaded }));
   const stop = settle(kernel, () => kernel.scheduler.runUntilDone(root));
-  return { scenario, events: kernel.trace.events, stop, longestStretch: kernel.scheduler.longestStretch };
+  return { scenario, events: kernel.trace.events, faultPoints, stop, longestStretch: kernel.scheduler.longestStretch };
 }
 
 /** Longer than an adapter runs in a flow, short enough for a driver that waits (assumed). */
@@ -96,13 +108,14 @@ function kernelFault(kernel: Kernel, raised: unknown): unknown {
   }
 }
 
-/** Lets the scenario's calls fail; `nth` counts from 1 over the whole run. */
-function faultPlan(scenario: Scenario): FaultPlan {
+/** Lets the scenario's calls fail, and notes every call that could have. */
+function faultPlan(scenario: Scenario, reached: FaultPoint[]): FaultPlan {
   const counts = new Map<string, number>();
   return {
-    strike(fn) {
+    strike(fn, failures, site) {
       const nth = (counts.get(fn) ?? 0) + 1;
       counts.set(fn, nth);
+      reached.push({ fn, nth, failures, ...site });
       return scenario.faults.find((fault) => fault.fn === fn && fault.nth === nth)?.failure;
     },
   };
