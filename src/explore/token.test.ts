@@ -18,11 +18,18 @@ const scenario: Scenario = {
   faults: [{ fn: 'NdisMRegisterInterruptEx', nth: 2, failure: 'resources' }],
   disturbances: [{ fn: 'NdisMDeregisterInterruptEx', nth: 1, event: 'late-dpc' }],
   workers: 'late',
+  hardware: 'eeprom-wrong',
+  settings: { '*SpeedDuplex': '4', Depth: 0xffff_ffff, Mac: [2, 0x48], Gone: null },
 };
 
 it('a token gives back exactly its scenario', () => {
   expect(decodeToken(driver, encodeToken(driver, scenario))).toEqual(scenario);
   expect(decodeToken(driver, encodeToken(driver, plainScenario))).toEqual(plainScenario);
+});
+
+it('a token from before a field existed means what it always meant', () => {
+  const old = 'hx1.ts.eyJmbG93IjoiaW5pdC1oYWx0In0';
+  expect(decodeToken(driver, old)).toEqual({ ...plainScenario, flow: 'init-halt' });
 });
 
 it('says in one sentence what is wrong with a token', () => {

@@ -55,6 +55,8 @@ const schema = z.strictObject({
   disturbances: z.array(z.strictObject({ ...call, event: z.enum(['interrupt', 'late-dpc']) })),
   returnReceives: z.enum(['at-once', 'later', 'late']),
   workers: z.enum(['at-once', 'late']),
+  hardware: z.string(),
+  settings: z.record(z.string(), z.union([z.uint32(), z.string(), z.array(z.int().min(0).max(255)), z.null()])),
 }) satisfies z.ZodType<Scenario>;
 
 function toBase64Url(text: string): string {

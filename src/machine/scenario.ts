@@ -2,6 +2,7 @@
  * A scenario: everything about one run that may vary, as a plain value. The same driver and the same scenario give the same
  * trace, byte for byte; a finding's replay token is nothing but a scenario.
  */
+import { troubleText, WORKS } from '../devices/troubles.ts';
 import type { HaltActionName } from '../ndis/lifecycle.ts';
 
 /** Which course of events NDIS plays (contract.md G2). */
@@ -36,6 +37,9 @@ export interface Disturbance {
   readonly event: 'interrupt' | 'late-dpc';
 }
 
+/** A value of the adapter's key: a number is REG_DWORD, text REG_SZ, a list of bytes REG_BINARY; null takes the value away. */
+export type SettingValue = number | string | readonly number[] | null;
+
 export interface Scenario {
   readonly flow: Flow;
   readonly haltAction: HaltActionName;
@@ -46,6 +50,10 @@ export interface Scenario {
   readonly returnReceives: 'at-once' | 'later' | 'late';
   /** When work items get a worker thread: at once, or only after a while, as on a busy system. */
   readonly workers: 'at-once' | 'late';
+  /** `works`, or the trouble the device shows: one of devices/troubles.ts, or of the device's own. */
+  readonly hardware: string;
+  /** Values of the adapter's key in the registry that differ from what is installed. */
+  readonly settings: Readonly<Record<string, SettingValue>>;
 }
 
 export const plainScenario: Scenario = {
@@ -55,6 +63,8 @@ export const plainScenario: Scenario = {
   disturbances: [],
   returnReceives: 'later',
   workers: 'at-once',
+  hardware: WORKS,
+  settings: {},
 };
 
 const flowText: Readonly<Record<Flow, string>> = {
@@ -76,7 +86,20 @@ export function describe(scenario: Scenario): string {
   }
   if (scenario.returnReceives === 'late') parts.push('received frames come back only after the pause has begun');
   if (scenario.workers === 'late') parts.push('work items run late');
+  if (scenario.hardware !== WORKS) parts.push(troubleText(scenario.hardware));
+  for (const [name, value] of Object.entries(scenario.settings)) parts.push(settingText(name, value));
   return parts.join('; ');
+}
+
+/** The most characters of a setting that a description shows. */
+const SHOWN = 32;
+
+function settingText(name: string, value: SettingValue): string {
+  if (value === null) return `the setting ${name} is missing`;
+  if (typeof value === 'number') return `the setting ${name} is the number ${value}`;
+  const text = typeof value === 'string' ? value : value.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}… (${text.length} characters)` : text;
+  return `the setting ${name} is the ${typeof value === 'string' ? `text «${shown}»` : `bytes ${shown || '(none)'}`}`;
 }
 
 function ordinal(n: number): string {
