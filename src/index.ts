@@ -17,15 +17,8 @@ export {
 export { type NicOptions, sampleNic } from './devices/nic.ts';
 export { plug } from './devices/pci-bus.ts';
 export { bundledDevices, type DeviceFactory } from './devices/registry.ts';
-export {
-  type Balance,
-  type CheckOptions,
-  type CheckResult,
-  check,
-  type MergedFinding,
-  replay,
-  type Verdict,
-} from './explore/check.ts';
+export { type CheckOptions, check, replay } from './explore/check.ts';
+export type { Balance, CheckResult, Coverage, KeptTrace, MergedFinding, Verdict } from './explore/result.ts';
 export { decodeToken, encodeToken, TokenError } from './explore/token.ts';
 export { readInf } from './image/inf.ts';
 export { readImage } from './image/read.ts';

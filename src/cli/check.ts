@@ -1,7 +1,8 @@
 /** `haltex check`: one driver, every planned scenario, a report. */
 import { accessSync, constants, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type CheckResult, check } from '../explore/check.ts';
+import { check } from '../explore/check.ts';
+import type { CheckResult } from '../explore/result.ts';
 import type { MachineConfig } from '../machine/machine.ts';
 import type { ReportContext } from '../report/reporter.ts';
 import { reporters } from '../report/reporters.ts';

@@ -59,6 +59,9 @@ export const NDIS_PORT = struct('NDIS_PORT', {
 /** NET_PNP_EVENT_CODE. */
 export const NetEvent = { PortActivation: 10, PortDeactivation: 11 } as const;
 
+const isNoDeactivation = ({ NetPnPEventNotification: event }: { NetPnPEventNotification: { NetEvent: number } }) =>
+  event.NetEvent !== NetEvent.PortDeactivation;
+
 /** A bound on hostile lists; NDIS allows port numbers to 0xFFFFFF. */
 const MAX_PORTS = 0x1000;
 
@@ -188,12 +191,13 @@ export const portFunctions = {
     params: { MiniportAdapterHandle: HANDLE, NetPnPEventNotification: IN(NET_PNP_EVENT_NOTIFICATION) },
     returns: 'status',
     irql: P,
+    // A deactivation in order does not fail by itself: there is nothing a driver that must halt could do about it (assumed).
     failures: [
       failsWith('resources', NDIS_STATUS_RESOURCES),
       failsWith('invalid-port', NDIS_STATUS_INVALID_PORT),
       failsWith('invalid-port-state', NDIS_STATUS_INVALID_PORT_STATE),
       failsWith('failure', NDIS_STATUS_FAILURE),
-    ],
+    ].map((failure) => ({ ...failure, when: isNoDeactivation })),
     body(ndis, { MiniportAdapterHandle, NetPnPEventNotification: event }) {
       if (ndis.adapterOf(MiniportAdapterHandle) === undefined) return NDIS_STATUS_FAILURE;
       const { memory } = ndis.kernel;

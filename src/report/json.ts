@@ -1,5 +1,5 @@
 /** The result as JSON, for tools. Its schema is published as `schema/result.json`; a test holds the two together. */
-import type { MergedFinding } from '../explore/check.ts';
+import type { MergedFinding } from '../explore/result.ts';
 import type { Frame, Stack } from '../trace/events.ts';
 import { hex } from '../trace/units.ts';
 import type { Reporter } from './reporter.ts';

@@ -1,6 +1,6 @@
 /** The result for a person at a terminal: what was played, what is owed, each finding with where it came from. */
 import pc from 'picocolors';
-import type { CheckResult, MergedFinding } from '../explore/check.ts';
+import type { CheckResult, MergedFinding } from '../explore/result.ts';
 import type { Frame, Stack } from '../trace/events.ts';
 import type { Reporter } from './reporter.ts';
 

@@ -1,5 +1,5 @@
 /** What a reporter is: results in, text out. Reporters read results only; whoever calls them writes the file. */
-import type { CheckResult } from '../explore/check.ts';
+import type { CheckResult } from '../explore/result.ts';
 
 export interface ReportContext {
   /** haltex's version. */

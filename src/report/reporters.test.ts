@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, it } from 'vitest';
-import type { CheckResult } from '../explore/check.ts';
+import type { CheckResult } from '../explore/result.ts';
 import type { Address } from '../trace/units.ts';
 import { reporters } from './reporters.ts';
 
@@ -11,7 +11,11 @@ const result: CheckResult = {
   verdict: 'findings',
   reasons: ['In 1 of 3 scenarios: the driver calls NdisNothing, which haltex does not model.'],
   scenarios: { run: 3, clean: 1, findings: 1, unsupported: 1 },
-  phases: [{ name: 'plain run', scenarios: 3, events: 1234, findings: 1, unsupported: 1, milliseconds: 56.4 }],
+  phases: [
+    { name: 'plain run', scenarios: 3, events: 1234, findings: 1, unsupported: 1, milliseconds: 56.4, cut: false },
+  ],
+  coverage: { faultPoints: { reached: 9, exercised: 8, missed: ['NdisMFoo in MiniportRestart'] } },
+  traces: [],
   balance: [{ type: 'interrupt', acquired: 1, undone: 0, owed: 1 }],
   findings: [
     {
@@ -30,6 +34,7 @@ const result: CheckResult = {
       stack: [],
       scenario: { token: 'hx1.ts.e30', description: 'initialize, run, pause, halt, unload' },
       count: 2,
+      faultPoints: [],
     },
     {
       rule: 'pause-fails',
@@ -39,6 +44,7 @@ const result: CheckResult = {
       stack: [{ address: 0 as Address, module: 'nic.ts', offset: 12 }],
       scenario: { token: 'hx1.ts.e30', description: 'initialize, run, pause, halt, unload' },
       count: 1,
+      faultPoints: [],
     },
   ],
   unsupported: [{ function: 'NdisNothing', text: 'the driver calls NdisNothing', count: 1 }],

@@ -1,0 +1,83 @@
+/** One finding per cause: what forty scenarios show is told once, with the shortest of them as its witness. */
+import type { Finding } from '../contract/rule.ts';
+import { describe, type Scenario } from '../machine/scenario.ts';
+import type { Frame } from '../trace/events.ts';
+import type { Outcome } from './outcome.ts';
+import { deviations } from './shrink.ts';
+
+export interface Cause {
+  finding: Finding;
+  scenario: Scenario;
+  /** Length of the witness's trace. */
+  length: number;
+  count: number;
+  /** Descriptions of scenarios in which one call alone fails. */
+  readonly faultPoints: Set<string>;
+}
+
+export class Causes {
+  private readonly known = new Map<string, Cause>();
+
+  add({ scenario, findings, length }: Outcome): void {
+    const seen = new Set<string>();
+    for (const finding of findings) {
+      const key = causeOf(finding);
+      if (seen.has(key)) continue;
+      seen.add(key);
+      const cause = this.known.get(key);
+      if (cause === undefined) {
+        this.known.set(key, { finding, scenario, length, count: 1, faultPoints: new Set(faultPoint(scenario)) });
+        continue;
+      }
+      cause.count++;
+      for (const point of faultPoint(scenario)) cause.faultPoints.add(point);
+      if (better({ finding, scenario, length }, cause)) Object.assign(cause, { finding, scenario, length });
+    }
+  }
+
+  /** In the order they were found. */
+  list(): [key: string, cause: Cause][] {
+    return [...this.known];
+  }
+
+  /** A simpler scenario shows the same. */
+  replaceWitness(key: string, { scenario, findings, length }: Outcome): boolean {
+    const finding = findings.find((one) => causeOf(one) === key);
+    const cause = this.known.get(key);
+    if (finding === undefined || cause === undefined) return false;
+    if (isTwin(finding.rule) && !isTwin(cause.finding.rule)) return false;
+    Object.assign(cause, { finding, scenario, length });
+    return true;
+  }
+}
+
+const faultPoint = (scenario: Scenario): string[] =>
+  scenario.faults.length === 1 && deviations(scenario) === 1
+    ? [describe(scenario).split('; ').slice(1).join('; ')]
+    : [];
+
+const TWIN = /^init-fail-/;
+const isTwin = (rule: string) => TWIN.test(rule);
+
+type Witness = Pick<Cause, 'finding' | 'scenario' | 'length'>;
+
+/** One missing undo that shows at halt as well as in a failing initialize is named after halt; then the simpler scenario. */
+function better(a: Witness, b: Witness): boolean {
+  if (isTwin(a.finding.rule) !== isTwin(b.finding.rule)) return isTwin(b.finding.rule);
+  const [more, less] = [deviations(a.scenario), deviations(b.scenario)];
+  return more === less ? a.length < b.length : more < less;
+}
+
+/** Findings with one cause share a key: the rule, what it is about and where that came from, and where it went wrong. */
+function causeOf(finding: Finding): string {
+  const site = (stack: readonly Frame[] | undefined) =>
+    (stack ?? []).slice(0, 2).map((frame) => `${frame.module}+${frame.offset}`);
+  const { resource } = finding;
+  return JSON.stringify([
+    finding.rule.replace(TWIN, 'halt-'),
+    resource?.fn,
+    resource?.callback,
+    site(resource?.acquired),
+    site(finding.stack),
+  ]);
+}

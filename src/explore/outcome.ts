@@ -1,0 +1,46 @@
+/** One scenario played and judged: what exploration learns from a run. Plain data, so that a worker can send it. */
+import { judge } from '../contract/judge.ts';
+import type { Finding } from '../contract/rule.ts';
+import { type FaultPoint, type MachineConfig, run } from '../machine/machine.ts';
+import type { Scenario } from '../machine/scenario.ts';
+import type { Workbench } from '../machine/workbench.ts';
+import type { EventOf, TraceEvent } from '../trace/events.ts';
+
+export interface Outcome {
+  readonly scenario: Scenario;
+  readonly findings: readonly Finding[];
+  readonly stop: Pick<EventOf<'stop'>, 'reason' | 'text' | 'name'>;
+  /** Length of the trace. */
+  readonly length: number;
+  /** Whether MiniportInitializeEx succeeded at least once, and whether DriverEntry failed. */
+  readonly initialized: boolean;
+  readonly entryFailed: boolean;
+  /** Calls that could fail, in the order they were reached; those after the last fault where the scenario has any. */
+  readonly faultPoints: readonly FaultPoint[];
+  /** Those that were made to fail. */
+  readonly struck: readonly FaultPoint[];
+  /** The whole trace, where it was asked for. */
+  readonly events?: readonly TraceEvent[];
+}
+
+/** Plays and judges one scenario. */
+export function examine(config: MachineConfig, scenario: Scenario, workbench: Workbench, keepEvents = false): Outcome {
+  const { events, stop, faultPoints } = run(config, scenario, workbench);
+  const marked = (what: string) => events.some((event) => event.kind === 'fact' && event.what === what);
+  return {
+    scenario,
+    findings: judge(events),
+    stop: { reason: stop.reason, text: stop.text, ...(stop.name === undefined ? {} : { name: stop.name }) },
+    length: events.length,
+    initialized: marked('initialized'),
+    entryFailed: marked('driver-entry-failed'),
+    ...split(faultPoints, scenario),
+    ...(keepEvents ? { events } : {}),
+  };
+}
+
+function split(points: readonly FaultPoint[], { faults }: Scenario): Pick<Outcome, 'faultPoints' | 'struck'> {
+  const struck = points.filter(({ fn, nth }) => faults.some((fault) => fault.fn === fn && fault.nth === nth));
+  const last = struck.at(-1);
+  return { faultPoints: last === undefined ? points : points.slice(points.indexOf(last) + 1), struck };
+}
