@@ -53,7 +53,7 @@ async function deviceFor(driver: DriverFile, named: string | undefined): Promise
     if (!isDeviceDefinition(definition)) {
       throw new InputError(`${named}: its default export is not a device; write «export default defineDevice({ … })».`);
     }
-    return (kernel) => plug(kernel, definition, {});
+    return (kernel, plugging) => plug(kernel, definition, {}, plugging);
   }
   if (named !== undefined) {
     const device = bundledDevices[named];

@@ -57,6 +57,11 @@ export interface DeviceDefinition<S = unknown, O = unknown> {
   receive?(device: Device<S>, frame: Uint8Array): void;
   /** Something happens that the device interrupts for whenever it may: a change of the link. Scenarios bring it about. */
   provoke?(device: Device<S>): void;
+  /**
+   * The troubles this device can show, by name, each as the options that bring it about: `{ 'no-link': { linkUp: false } }`.
+   * Names that troubles.ts has words for are shown in those words. What any device can show need not be listed.
+   */
+  readonly troubles?: Readonly<Record<string, Partial<O>>>;
   /** The cable is pulled out or put back. */
   cable?(device: Device<S>, connected: boolean): void;
   /**

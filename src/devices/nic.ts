@@ -32,6 +32,8 @@ export interface NicOptions {
   /** The firmware left the link interrupt enabled and pending. */
   readonly interruptsAtStart?: boolean;
   readonly linkUp?: boolean;
+  /** The EEPROM's words do not add up. */
+  readonly eepromWrong?: boolean;
 }
 
 /** One DMA engine. */
@@ -238,11 +240,11 @@ function status(nic: Nic): number {
   );
 }
 
-/** Words 0 to 2 are the address, word 3 makes all four sum to 0xBABA. */
-function eepromOf(mac: readonly number[]): number[] {
+/** Words 0 to 2 are the address, word 3 makes all four sum to 0xBABA, unless the EEPROM is wrong. */
+function eepromOf(mac: readonly number[], wrong: boolean): number[] {
   const words = [0, 2, 4].map((i) => (mac[i] as number) | ((mac[i + 1] as number) << 8));
   const sum = words.reduce((total, word) => total + word, 0);
-  return [...words, (0xbaba - sum) & 0xffff];
+  return [...words, (0xbaba - sum + (wrong ? 1 : 0)) & 0xffff];
 }
 
 const rw = (at: number) => ({ at });
@@ -318,11 +320,29 @@ export const sampleNic = defineDevice<State, NicOptions>({
       WAKE: { at: 0xc, size: 1 },
     }),
   ],
+  // "Late" is well within the 200 polls its drivers allow.
+  troubles: {
+    'eeprom-wrong': { eepromWrong: true },
+    'no-link': { linkUp: false },
+    'reset-late': { resetReads: 100 },
+    'reset-never-completes': { resetReads: Number.POSITIVE_INFINITY },
+    'dma-stops-late': { stopReads: 100 },
+    'dma-never-stops': { stopReads: Number.POSITIVE_INFINITY },
+    'interrupts-at-start': { interruptsAtStart: true },
+  },
   state: (options) => {
     const mac = options.mac ?? [0x02, 0x48, 0x58, 0x00, 0x00, 0x01];
     return {
-      options: { stopReads: 3, resetReads: 2, interruptsAtStart: false, linkUp: true, ...options, mac },
-      eeprom: eepromOf(mac),
+      options: {
+        stopReads: 3,
+        resetReads: 2,
+        interruptsAtStart: false,
+        linkUp: true,
+        eepromWrong: false,
+        ...options,
+        mac,
+      },
+      eeprom: eepromOf(mac, options.eepromWrong === true),
       ctrl: 0,
       resetting: 0,
       causes: 0,

@@ -1,8 +1,10 @@
 /** The bus a device is plugged into: where the plug and play manager puts its registers, ports and interrupts. */
 import type { Kernel } from '../kernel/kernel.ts';
 import type { PciDevice, PciRange } from '../kernel/pci.ts';
+import { Unsupported } from '../kernel/stops.ts';
 import type { DeviceDefinition } from './define-device.ts';
 import { PciFunction, type Placement } from './pci-function.ts';
+import { type BusTrouble, busTrouble, genericTroubles, WORKS } from './troubles.ts';
 
 /** Each slot has its own 16 MiB of memory space, 256 ports and 16 vectors, so devices never meet. */
 const MEMORY = { start: 0xf000_0000, size: 0x0100_0000 };
@@ -10,7 +12,15 @@ const PORTS = { start: 0xc000, size: 0x100 };
 const VECTORS = { start: 0x50, size: 16 };
 const SLOTS = 8;
 
-function place(definition: DeviceDefinition<never, never>, slot: number): Placement {
+/** Where and how a device is plugged in. */
+export interface Plugging {
+  /** Tells several devices apart; the first by default. */
+  readonly slot?: number;
+  /** `works`, or the trouble it shows: one of troubles.ts, or of the definition's own. */
+  readonly hardware?: string;
+}
+
+function place(definition: DeviceDefinition<never, never>, slot: number, { withheld = [] }: BusTrouble): Placement {
   const next = { memory: MEMORY.start + slot * MEMORY.size, port: PORTS.start + slot * PORTS.size };
   const end = { memory: next.memory + MEMORY.size, port: next.port + PORTS.size };
   const ranges = definition.bars.map(({ kind, size }): PciRange => {
@@ -27,13 +37,46 @@ function place(definition: DeviceDefinition<never, never>, slot: number): Placem
   if (count > VECTORS.size) throw new TypeError(`${definition.name}: more than ${VECTORS.size} interrupts`);
   return {
     ranges,
+    withheld,
     location: { bus: 1, device: slot, function: 0 },
-    vectors: Array.from({ length: count }, (_, index) => VECTORS.start + slot * VECTORS.size + index),
+    vectors: withheld.includes('interrupt')
+      ? []
+      : Array.from({ length: count }, (_, index) => VECTORS.start + slot * VECTORS.size + index),
   };
 }
 
-/** Plugs a device into a machine. `options` are the definition's own; `slot` tells several devices apart. */
-export function plug<S, O>(kernel: Kernel, definition: DeviceDefinition<S, O>, options: O, slot = 0): PciDevice {
+/** The troubles a device can show: those of any device with its resources, then its own. */
+export function troublesOf(definition: DeviceDefinition<never, never>): string[] {
+  const { line, messages } = definition.interrupts;
+  const has = {
+    memory: definition.bars.some(({ kind }) => kind === 'memory'),
+    port: definition.bars.some(({ kind }) => kind === 'port'),
+    interrupt: line || messages > 0,
+  };
+  return [...genericTroubles(has), ...Object.keys(definition.troubles ?? {})];
+}
+
+/**
+ * Plugs a device into a machine. `options` are the definition's own; a trouble of the definition's changes them.
+ * @throws Unsupported for a trouble that neither the bus nor the definition knows
+ */
+export function plug<S, O>(
+  kernel: Kernel,
+  definition: DeviceDefinition<S, O>,
+  options: O,
+  { slot = 0, hardware = WORKS }: Plugging = {},
+): PciDevice {
   if (slot < 0 || slot >= SLOTS) throw new TypeError(`the bus has ${SLOTS} slots, not ${slot + 1}`);
-  return new PciFunction(definition, place(definition as DeviceDefinition<never, never>, slot), kernel, options);
+  const own = definition.troubles?.[hardware];
+  const trouble = own === undefined ? busTrouble(hardware) : {};
+  if (trouble === undefined) {
+    throw new Unsupported(`hardware trouble «${hardware}»`, `${definition.name} has no trouble «${hardware}»`);
+  }
+  const untyped = definition as DeviceDefinition<never, never>;
+  kernel.trace.emit({
+    kind: 'fact',
+    what: 'device-plugged-in',
+    detail: { device: definition.name, slot, hardware, troubles: troublesOf(untyped) },
+  });
+  return new PciFunction(definition, place(untyped, slot, trouble), kernel, { ...options, ...own }, trouble);
 }

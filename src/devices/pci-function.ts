@@ -3,17 +3,22 @@ import type { Alarm, Clock } from '../kernel/clock.ts';
 import type { DmaTarget } from '../kernel/dma-mappings.ts';
 import type { AccessSize, Hardware, InterruptSource } from '../kernel/hardware.ts';
 import type { PciDevice, PciRange } from '../kernel/pci.ts';
+import type { Scheduler } from '../kernel/scheduler.ts';
 import type { Recorder } from '../trace/recorder.ts';
 import { hex, type VirtualTime } from '../trace/units.ts';
 import { ConfigSpace } from './config-space.ts';
 import type { Device, DeviceDefinition, Timer } from './define-device.ts';
 import { RegisterBlock } from './registers.ts';
+import type { BusTrouble, Withheld } from './troubles.ts';
 
 /** Where the plug and play manager put the device. */
 export interface Placement {
+  /** One for each base address register. */
   readonly ranges: readonly PciRange[];
+  /** What is there, but was not assigned. */
+  readonly withheld: readonly Withheld[];
   readonly location: PciDevice['location'];
-  /** Interrupt vectors: the line's, then the messages'. */
+  /** Interrupt vectors: the line's, then the messages'; none when they are withheld. */
   readonly vectors: readonly number[];
 }
 
@@ -30,20 +35,28 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
   private readonly hardware: Hardware;
   private readonly clock: Clock;
   private readonly trace: Recorder;
+  private readonly scheduler: Scheduler;
+  private readonly trouble: BusTrouble;
   private readonly config: ConfigSpace;
   private readonly blocks: readonly RegisterBlock<Device<S>>[];
   private readonly timers = new Set<{ alarm: Alarm }>();
   private readonly holes = new Set<string>();
   private pending: readonly boolean[] = [];
   private readonly masked = new Set<number>();
-  private here = true;
+  private here: boolean;
+  private pulled = false;
+  /** The driver's accesses to registers and ports so far. */
+  private accesses = 0;
+  /** Routines of the driver that have touched the device. */
+  private readonly touchedBy = new Set<string>();
   private targets: readonly DmaTarget[] | undefined;
 
   constructor(
     definition: DeviceDefinition<S, O>,
     placement: Placement,
-    parts: { hardware: Hardware; clock: Clock; trace: Recorder },
+    parts: { hardware: Hardware; clock: Clock; trace: Recorder; scheduler: Scheduler },
     options: O,
+    trouble: BusTrouble = {},
   ) {
     const { identity, interrupts } = definition;
     const ids = [identity.vendor, identity.device].map((id) => id.toString(16).padStart(4, '0')).join(':');
@@ -52,14 +65,18 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     this.hardware = parts.hardware;
     this.clock = parts.clock;
     this.trace = parts.trace;
-    this.ranges = placement.ranges;
+    this.scheduler = parts.scheduler;
+    this.trouble = trouble;
+    this.here = trouble.absent !== true;
+    this.ranges = placement.ranges.filter(({ kind }) => !placement.withheld.includes(kind));
     this.location = placement.location;
     const sources = placement.vectors.map((vector, index) => source(interrupts.line && index === 0, vector));
+    for (const source of sources) source.pendingAtConnect = trouble.pendingInterrupt === true;
     this.line = interrupts.line ? sources[0] : undefined;
     this.messages = interrupts.line ? sources.slice(1) : sources;
     this.config = new ConfigSpace({
       identity,
-      ranges: this.ranges,
+      ranges: placement.ranges.map((range) => (this.ranges.includes(range) ? range : { ...range, start: 0 })),
       line: interrupts.line,
       messages: interrupts.messages,
       capability: interrupts.capability ?? 'msi',
@@ -70,20 +87,22 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
         new RegisterBlock(registers, this.registers, this, (offset, access) => this.hole(bar, offset, access)),
     );
     definition.bars.forEach((bar, index) => {
-      const { start, size } = this.ranges[index] as PciRange;
+      const placed = placement.ranges[index] as PciRange;
+      if (!this.ranges.includes(placed)) return;
+      const { start, size } = placed;
       const range = {
         start,
         size,
         read: (offset: number, bytes: AccessSize) => this.access(() => this.block(index).read(offset, bytes), bytes),
         write: (offset: number, bytes: AccessSize, value: number) => {
-          if (this.here) this.access(() => this.block(index).write(offset, bytes, value), bytes);
+          this.access(() => this.block(index).write(offset, bytes, value), bytes);
         },
       };
       if (bar.kind === 'memory') this.hardware.addRegisters(range);
       else this.hardware.addPorts(range);
     });
     this.hardware.dma.addMaster(this);
-    definition.started?.(this);
+    if (this.here) definition.started?.(this);
   }
 
   get present(): boolean {
@@ -91,6 +110,12 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
   }
 
   remove(): void {
+    this.pulled = true;
+    this.silence();
+  }
+
+  /** Whether in its slot or not: nobody answers any more, and nothing happens any more. */
+  private silence(): void {
     this.here = false;
     for (const { alarm } of this.timers) this.clock.cancel(alarm);
     this.timers.clear();
@@ -124,7 +149,8 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
   // --- configuration space, and what the bus driver programs in it ---
 
   readConfig(offset: number, size: 1 | 2 | 4): number {
-    return this.here ? this.config.read(offset, size) : 2 ** (8 * size) - 1;
+    const answers = this.here || (this.trouble.configAnswers === true && !this.pulled);
+    return answers ? this.config.read(offset, size) : 2 ** (8 * size) - 1;
   }
 
   writeConfig(offset: number, size: 1 | 2 | 4, value: number): void {
@@ -219,11 +245,23 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
 
   /** Nobody answers for a device that is gone: the bus reads as all ones. */
   private access<T>(perform: () => T, size: AccessSize): T | number {
+    this.accesses++;
+    this.noteRoutine();
+    if (this.here && this.accesses >= (this.trouble.silentFrom ?? Number.POSITIVE_INFINITY)) this.silence();
     if (!this.here) return size === 8 ? -1 : 2 ** (8 * size) - 1;
     this.targets = undefined;
     const result = perform();
     this.targets = undefined;
     return result;
+  }
+
+  /** Which access is a routine's first: scenarios let the device fall silent there. */
+  private noteRoutine(): void {
+    const routine = this.scheduler.active?.callbacks.at(-1)?.name ?? '';
+    if (this.touchedBy.has(routine)) return;
+    this.touchedBy.add(routine);
+    const detail = { device: this.definition.name, routine, access: this.accesses };
+    this.trace.emit({ kind: 'fact', what: 'device-first-access', detail });
   }
 
   private hole(bar: number, offset: number, access: 'read' | 'write'): void {

@@ -45,6 +45,8 @@ export interface InterruptSource {
   asserted: boolean;
   /** Set while an ISR for it is queued or running. */
   inService: boolean;
+  /** The next driver that connects it is asked at once: its message waits, or another device holds the line up. */
+  pendingAtConnect?: boolean;
   connected: ConnectedInterrupt | undefined;
 }
 
@@ -252,7 +254,10 @@ export class Hardware implements SlowAccess {
 
   connect(source: InterruptSource, interrupt: ConnectedInterrupt): void {
     source.connected = interrupt;
-    if (source.asserted) this.queue(source);
+    const pending = source.pendingAtConnect === true;
+    source.pendingAtConnect = false;
+    if (pending && source.kind === 'line') this.pulse(source);
+    else if (pending || source.asserted) this.queue(source);
   }
 
   disconnect(source: InterruptSource): void {

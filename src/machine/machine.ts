@@ -62,11 +62,14 @@ function playOn(workbench: Workbench, config: MachineConfig, scenario: Scenario)
   const ndis = new Ndis(kernel);
   ndis.dataPath.returnReceives = scenario.returnReceives;
   kernel.workItems.delay = scenario.workers === 'late' ? LATE_WORK : 0;
-  const device = config.device?.(kernel);
-  disturb(kernel, device, scenario);
-  const loaded = loadDriver(kernel, config.driver, config.adapterValues ?? {});
-  const root = kernel.scheduler.startThread('PnP manager', play({ kernel, ndis, device, scenario, ...loaded }));
-  const stop = settle(kernel, () => kernel.scheduler.runUntilDone(root));
+  const stop = settle(kernel, () => {
+    const device = config.device?.(kernel, { hardware: scenario.hardware });
+    disturb(kernel, device, scenario);
+    const loaded = loadDriver(kernel, config.driver, config.adapterValues ?? {});
+    changeSettings(kernel, loaded.adapterKey, scenario.settings);
+    const root = kernel.scheduler.startThread('PnP manager', play({ kernel, ndis, device, scenario, ...loaded }));
+    kernel.scheduler.runUntilDone(root);
+  });
   return { scenario, events: kernel.trace.events, faultPoints, stop, longestStretch: kernel.scheduler.longestStretch };
 }
 
@@ -105,6 +108,15 @@ function kernelFault(kernel: Kernel, raised: unknown): unknown {
     return kernel.exceptions.outermost(raised, 'kernel', []);
   } catch (stop) {
     return stop;
+  }
+}
+
+/** What the scenario changes in the adapter's key after its installation. */
+function changeSettings(kernel: Kernel, path: string, settings: Scenario['settings']): void {
+  const key = kernel.registry.ensure(path);
+  for (const [name, value] of Object.entries(settings)) {
+    if (value === null) key.deleteValue(name);
+    else key.set(name, typeof value === 'object' ? Uint8Array.from(value) : value);
   }
 }
 
