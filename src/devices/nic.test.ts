@@ -145,7 +145,9 @@ test('memory that is freed while the device owns it is a fact at once; memory it
   write(0x00, 2);
   kernel.heap.free(buffers[2] as never);
   kernel.heap.free(buffers[3] as never);
-  const facts = kernel.trace.events.filter((event) => event.kind === 'fact' && event.what.includes('dma'));
+  const facts = kernel.trace.events.flatMap((event) =>
+    event.kind === 'fact' && event.what.includes('dma') ? [event] : [],
+  );
   expect(facts.map(({ what, detail }) => [what, detail.uses])).toEqual([['freed-under-dma', ['receive buffer 2']]]);
   kernel.heap.free(buffers[0] as never);
   device.receive(new Uint8Array(60));
@@ -164,7 +166,9 @@ test('live memory that was never mapped for DMA is a fact, once', () => {
   device.receive(new Uint8Array(60));
   device.receive(new Uint8Array(60));
   run(() => pass(1000));
-  const facts = kernel.trace.events.filter((event) => event.kind === 'fact' && event.what.includes('dma'));
+  const facts = kernel.trace.events.flatMap((event) =>
+    event.kind === 'fact' && event.what.includes('dma') ? [event] : [],
+  );
   expect(facts.map(({ what, detail }) => [what, detail.why, detail.block])).toEqual([
     ['dma-outside-mapping', 'never-mapped', 'pool block'],
   ]);
