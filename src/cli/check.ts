@@ -1,72 +1,120 @@
 /** `haltex check`: one driver, every planned scenario, a report. */
-import { accessSync, constants, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { check } from '../explore/check.ts';
+
+import { catalogue } from '../contract/rules.ts';
+import { DEFAULT_BUDGET } from '../explore/check.ts';
+import { explore } from '../explore/explore.ts';
+import { phases } from '../explore/plan.ts';
 import type { CheckResult } from '../explore/result.ts';
 import type { MachineConfig } from '../machine/machine.ts';
-import type { ReportContext } from '../report/reporter.ts';
-import { reporters } from '../report/reporters.ts';
 import { ExitCode, InputError } from './errors.ts';
+import { type Output, writeReports } from './outputs.ts';
+import { Players } from './players.ts';
+import { Progress } from './progress.ts';
 import { suggestion } from './suggest.ts';
-import { version } from './version.ts';
+import type { MachineSource } from './worker.ts';
 
-export interface Output {
-  readonly reporter: string;
-  /** Undefined: standard output. */
-  readonly file: string | undefined;
+export interface CheckSettings {
+  readonly outputs: readonly Output[];
+  readonly budget: Budget;
+  /** Stops at the first finding. */
+  readonly bail: boolean;
+  /** Ids of rules, or names of phases. */
+  readonly only: readonly string[];
+  /** Threads that play beside this one. */
+  readonly workers: number;
 }
 
-/** `name` or `name=path`, checked before anything runs. */
-export function parseReporter(text: string): Output {
-  const at = text.indexOf('=');
-  const reporter = at < 0 ? text : text.slice(0, at);
-  const file = at < 0 ? undefined : text.slice(at + 1);
-  if (!(reporter in reporters)) {
-    throw new InputError(`there is no reporter «${reporter}»${suggestion(reporter, Object.keys(reporters))}`);
+export interface Budget {
+  readonly scenarios: number;
+  readonly milliseconds: number;
+}
+
+/** `500` scenarios, or `30s`, `5m`. */
+export function parseBudget(text: string): Budget {
+  const match = /^([0-9]+)(s|m)?$/.exec(text);
+  const number = Number(match?.[1]);
+  if (match === null || number === 0 || !Number.isSafeInteger(number)) {
+    throw new InputError(`--budget ${text}: give a number of scenarios, as in 500, or a time, as in 30s or 5m.`);
   }
-  if (file === '') throw new InputError(`--reporter ${reporter}= needs a file name behind the equals sign.`);
-  if (file !== undefined) checkWritable(file);
-  return { reporter, file };
+  if (match[2] === undefined) return { scenarios: number, milliseconds: Number.POSITIVE_INFINITY };
+  return { scenarios: Number.MAX_SAFE_INTEGER, milliseconds: number * (match[2] === 's' ? 1000 : 60_000) };
 }
 
-function checkWritable(file: string): void {
-  const folder = dirname(file);
+export const defaultBudget: Budget = { scenarios: DEFAULT_BUDGET, milliseconds: Number.POSITIVE_INFINITY };
+
+/** What Ctrl-C gives, as shells know it. */
+const INTERRUPTED = 130;
+
+export async function runCheck(config: MachineConfig, source: MachineSource, settings: CheckSettings): Promise<number> {
+  const only = wanted(settings.only);
+  const started = performance.now();
+  let interrupted = false;
+  const interrupt = () => {
+    interrupted = true;
+    process.once('SIGINT', () => process.exit(INTERRUPTED));
+  };
+  process.once('SIGINT', interrupt);
+  const players = new Players(config, source, settings.workers);
+  const progress = new Progress(process.stderr, settings.budget.scenarios);
+  const late = () => performance.now() - started > settings.budget.milliseconds;
   try {
-    accessSync(folder, constants.W_OK);
-  } catch {
-    throw new InputError(`${file}: the folder ${folder} does not exist or cannot be written.`);
+    const exploration = explore(config.driver, {
+      budget: settings.budget.scenarios,
+      now: () => performance.now(),
+      enough: (findings) => {
+        if (interrupted) return 'interrupted';
+        if (settings.bail && findings > 0) return 'bail';
+        return late() ? 'budget' : undefined;
+      },
+      ...(only.phases.length === 0 ? {} : { phases: phases.filter(({ name }) => only.phases.includes(name)) }),
+    });
+    let step = exploration.next();
+    while (step.done !== true) {
+      const batch = step.value;
+      progress.begin(batch);
+      const outcomes = await players.play(batch, {
+        stop: () => !batch.keepEvents && (interrupted || late()),
+        onOutcome: (outcome) => progress.outcome(outcome),
+      });
+      step = exploration.next(outcomes);
+    }
+    progress.end();
+    const result = only.rules.length === 0 ? step.value : onlyRules(step.value, only.rules);
+    writeReports(result, source.driver, settings.outputs);
+    return interrupted ? INTERRUPTED : ExitCode[result.verdict];
+  } finally {
+    process.removeListener('SIGINT', interrupt);
+    progress.end();
+    await players.close();
   }
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
-    throw new InputError(`${file}: it is a folder, not a file.`);
 }
 
-/** Writes the file whole or not at all. */
-function writeWhole(file: string, text: string): void {
-  const partial = `${file}.partial`;
-  try {
-    writeFileSync(partial, text);
-    renameSync(partial, file);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw new InputError(`${file}: it cannot be written (${(error as NodeJS.ErrnoException).code}).`);
+/** Splits what --only names into rules and phases. */
+function wanted(names: readonly string[]): { rules: string[]; phases: string[] } {
+  const rules = catalogue().map(({ id }) => id);
+  const known = phases.map(({ name }) => name);
+  for (const name of names) {
+    if (rules.includes(name) || known.includes(name)) continue;
+    const text = suggestion(name, [...known, ...rules]);
+    const end = text.startsWith('; did')
+      ? text
+      : `; phases are ${known.join(', ')}, and docs/rules.md lists the rules.`;
+    throw new InputError(`--only ${name}: there is no such rule or phase${end}`);
   }
+  return { rules: names.filter((name) => rules.includes(name)), phases: names.filter((name) => known.includes(name)) };
 }
 
-export function runCheck(config: MachineConfig, driverPath: string, outputs: readonly Output[]): number {
-  const result = check(config, { now: () => performance.now() });
-  for (const { reporter, file } of outputs) {
-    const context: ReportContext = { version, driverPath, colour: file === undefined && colourWanted() };
-    const text = (reporters[reporter] as NonNullable<(typeof reporters)[string]>)(result, context);
-    if (file === undefined) process.stdout.write(text);
-    else writeWhole(file, text);
-  }
-  return exitCode(result);
-}
-
-function exitCode({ verdict }: CheckResult): number {
-  return ExitCode[verdict];
-}
-
-function colourWanted(): boolean {
-  return process.stdout.isTTY === true && process.env.NO_COLOR === undefined && process.env.TERM !== 'dumb';
+/** The result as if only these rules existed. */
+function onlyRules(result: CheckResult, rules: readonly string[]): CheckResult {
+  const kept = result.findings.filter(({ rule }) => rules.includes(rule));
+  const counted = kept.some(({ severity }) => severity !== 'note');
+  const verdict = counted ? 'findings' : result.reasons.length > 0 ? 'inconclusive' : 'clean';
+  const traces = result.traces.map((trace) => ({
+    ...trace,
+    findings: trace.findings.flatMap((i) => {
+      const at = kept.indexOf(result.findings[i] as (typeof kept)[number]);
+      return at < 0 ? [] : [at];
+    }),
+  }));
+  return { ...result, verdict, findings: kept, traces };
 }

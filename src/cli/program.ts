@@ -1,14 +1,29 @@
 /** The command line. Commands parse and print here; the work is in the rooms to the left. */
+import { availableParallelism } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { InternalError } from '../kernel/stops.ts';
-import { parseReporter, runCheck } from './check.ts';
+import { defaultBudget, parseBudget, runCheck } from './check.ts';
 import { ExitCode, InputError } from './errors.ts';
 import { loadDriverFile } from './load.ts';
 import { type MachineOptions, machineFor } from './machine-options.ts';
+import { parseReporter } from './outputs.ts';
 import { runReplay } from './replay.ts';
 import { version } from './version.ts';
 
 const collect = (value: string, before: readonly string[]) => [...before, value];
+
+type CheckFlags = MachineOptions & {
+  readonly reporter: string[];
+  readonly budget?: string;
+  readonly bail?: boolean;
+  readonly only: string[];
+  readonly workers?: string;
+};
+
+function parseWorkers(text: string): number {
+  if (!/^[0-9]{1,3}$/.test(text)) throw new InputError(`--workers ${text}: give a number of threads, 0 for none.`);
+  return Number(text);
+}
 
 function program(finish: (code: number) => void): Command {
   const haltex = new Command('haltex')
@@ -26,14 +41,30 @@ function program(finish: (code: number) => void): Command {
   withMachine(haltex.command('check'))
     .description('plays every scenario on the driver and reports what was not undone')
     .option('--reporter <name[=file]>', 'pretty or json, to a file or to standard output; may be repeated', collect, [])
+    .option(
+      '--budget <n|time>',
+      `how many scenarios at most, or for how long (30s, 5m); ${defaultBudget.scenarios} scenarios by default`,
+    )
+    .option('--bail', 'stop at the first finding')
+    .option('--only <rule|phase>', 'only this rule, or only this phase; may be repeated', collect, [])
+    .option('--workers <n>', 'threads that play beside the first; by default one less than there are processors')
     .addHelpText(
       'after',
-      '\nExamples:\n  haltex check mydriver.sys\n  haltex check ./mydriver.ts --reporter json=result.json\n\nExit codes: 0 clean, 1 findings, 2 bad usage or input, 3 inconclusive; 70 a fault of haltex itself.',
+      '\nExamples:\n  haltex check mydriver.sys\n  haltex check ./mydriver.ts --reporter json=result.json\n  haltex check mydriver.sys --budget 30s --bail\n\nExit codes: 0 clean, 1 findings, 2 bad usage or input, 3 inconclusive; 70 a fault of haltex itself; 130 interrupted.',
     )
-    .action(async (path: string, options: MachineOptions & { reporter: string[] }) => {
+    .action(async (path: string, options: CheckFlags) => {
       const outputs = (options.reporter.length === 0 ? ['pretty'] : options.reporter).map(parseReporter);
       if (outputs.every(({ file }) => file !== undefined)) outputs.unshift({ reporter: 'pretty', file: undefined });
-      finish(runCheck(await machineFor(await loadDriverFile(path), path, options), path, outputs));
+      const { reporter: _, budget, bail = false, only, workers, ...machine } = options;
+      const settings = {
+        outputs,
+        budget: budget === undefined ? defaultBudget : parseBudget(budget),
+        bail,
+        only,
+        workers: workers === undefined ? availableParallelism() - 1 : parseWorkers(workers),
+      };
+      const config = await machineFor(await loadDriverFile(path), path, machine);
+      finish(await runCheck(config, { driver: path, options: machine }, settings));
     });
 
   withMachine(haltex.command('replay'))

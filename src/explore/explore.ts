@@ -87,14 +87,14 @@ class Session {
         events += outcome.length;
       }
       if (outcomes.length < step.value.length) {
-        this.ended ??= 'budget';
+        this.ended ??= enough?.(this.causes.list().filter(isError).length) ?? 'budget';
         cut = true;
         break;
       }
       step = play.next(outcomes);
     }
     const scenarios = this.totals.run - before.run;
-    if (scenarios === 0 && !cut) return;
+    if (scenarios === 0) return;
     this.played.push({
       name: phase.name,
       scenarios,

@@ -1,7 +1,7 @@
 /** The result for a person at a terminal: what was played, what is owed, each finding with where it came from. */
 import pc from 'picocolors';
 import type { CheckResult, MergedFinding } from '../explore/result.ts';
-import type { Frame, Stack } from '../trace/events.ts';
+import { trail } from './place.ts';
 import type { Reporter } from './reporter.ts';
 
 type Colours = ReturnType<typeof pc.createColors>;
@@ -10,10 +10,11 @@ const plural = (n: number, noun: string) => `${n.toLocaleString('en-US')} ${noun
 
 function phases({ phases: rows }: CheckResult): string[] {
   const width = Math.max(...rows.map(({ name }) => name.length));
-  return rows.map(({ name, scenarios, events, findings, unsupported, milliseconds }) => {
+  return rows.map(({ name, scenarios, events, findings, unsupported, milliseconds, cut }) => {
     const outcome = [
       ...(findings > 0 ? [`${findings} with findings`] : []),
       ...(unsupported > 0 ? [`${unsupported} inconclusive`] : []),
+      ...(cut ? ['not played to its end'] : []),
     ];
     const end = outcome.length === 0 ? '' : `   ${outcome.join(', ')}`;
     return `  ${name.padEnd(width)}  ${plural(scenarios, 'scenario').padStart(14)}  ${plural(events, 'event').padStart(14)}  ${Math.round(milliseconds).toLocaleString('en-US').padStart(6)} ms${end}`;
@@ -35,15 +36,6 @@ function table({ balance }: CheckResult, c: Colours): string[] {
   ];
 }
 
-/** A function of NDIS or the kernel is named; a place in the driver also says where in its file. */
-const place = ({ module, offset, name }: Frame) => {
-  if (name !== undefined && offset === 0) return name;
-  const hexOffset = /\.(c|m)?[jt]sx?$/.test(module) ? `:${offset}` : `+0x${offset.toString(16)}`;
-  return name === undefined ? `${module}${hexOffset}` : `${name} (${module}${hexOffset})`;
-};
-
-const trail = (stack: Stack) => stack.slice(0, 5).map(place).join(' ← ');
-
 function block(finding: MergedFinding, driverPath: string, c: Colours): string[] {
   const paint = finding.severity === 'error' ? c.red : finding.severity === 'warning' ? c.yellow : c.dim;
   const mark = finding.severity === 'note' ? '·' : '✗';
@@ -57,9 +49,28 @@ function block(finding: MergedFinding, driverPath: string, c: Colours): string[]
   return [...lines, ''];
 }
 
+function coverage({ coverage: { faultPoints } }: CheckResult): string[] {
+  const { reached, exercised, missed } = faultPoints;
+  if (reached === 0) return [];
+  const named = missed.slice(0, 5).join('; ');
+  const more = missed.length > 5 ? `; and ${missed.length - 5} more` : '';
+  return [
+    `  fault points: ${exercised} of ${reached} places that can fail were made to fail`,
+    ...(missed.length === 0 ? [] : [`    not: ${named}${more}`]),
+    '',
+  ];
+}
+
+const endings = {
+  budget: 'the budget ended before the plan; give a larger --budget to go on',
+  interrupted: 'interrupted',
+  bail: 'stopped at the first finding',
+} as const;
+
 function verdict(result: CheckResult, c: Colours): string {
   const { run, clean } = result.scenarios;
-  const played = `${plural(run, 'scenario')} played, ${clean} clean`;
+  const end = result.ended === undefined ? '' : ` (${endings[result.ended]})`;
+  const played = `${plural(run, 'scenario')} played, ${clean} clean${end}`;
   if (result.verdict === 'clean') return c.green(`clean: ${played}`);
   if (result.verdict === 'inconclusive') return c.yellow(`inconclusive: ${played}`);
   const found = result.findings.filter(({ severity }) => severity !== 'note').length;
@@ -74,6 +85,7 @@ export const pretty: Reporter = (result, { version, driverPath, colour }) => {
     ...phases(result),
     '',
     ...table(result, c),
+    ...coverage(result),
     ...result.findings.flatMap((finding) => block(finding, driverPath, c)),
     ...result.reasons.map((reason) => `${c.yellow('?')} ${reason}`),
     ...(result.reasons.length > 0 ? [''] : []),

@@ -76,6 +76,9 @@ it('the pretty report reads like this', () => {
       resource   acquired    undone    owed
       interrupt         1         0       1
 
+      fault points: 8 of 9 places that can fail were made to fail
+        not: NdisMFoo in MiniportRestart
+
     ✗ halt-leaks-interrupt error
       MiniportInitializeEx acquires an interrupt and still holds it.
         acquired  NicAcquireInterrupt (nic.sys+0x2480)
