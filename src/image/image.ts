@@ -4,6 +4,7 @@
  * Numbers and meanings: Microsoft, "PE Format", https://learn.microsoft.com/windows/win32/debug/pe-format
  */
 import type { Layout } from './layout.ts';
+import type { UnwindPlaces } from './unwind-places.ts';
 
 export interface Image {
   /** The file's bytes, by RVA; other readers of this folder (unwind data, resources) take them from here. */
@@ -34,6 +35,8 @@ export interface Image {
   readonly debug: DebugInfo;
   /** The exception directory, ascending by `begin`. */
   readonly functions: readonly RuntimeFunction[];
+  /** The unwind data, place by place. */
+  readonly unwindPlaces: UnwindPlaces;
   readonly resources: readonly Resource[];
   readonly tls: TlsDirectory | undefined;
   /** DLLs whose imports are resolved on first call; haltex does not model that. */

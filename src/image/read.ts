@@ -15,6 +15,7 @@ import { readLoadConfig } from './load-config.ts';
 import { readRelocations } from './relocations.ts';
 import { readResources } from './resources.ts';
 import { readFunctions, readUnwindInfo } from './unwind-info.ts';
+import { UnwindPlaces } from './unwind-places.ts';
 
 export interface ReadOptions {
   /** `driver` (the default) refuses what the kernel would not load as a driver; `any` takes every x64 image. */
@@ -60,6 +61,7 @@ export function readImage(bytes: Uint8Array, options: ReadOptions = {}): Image {
     loadConfig: readLoadConfig(layout, directory(Directory.LOAD_CONFIG), headers.imageBase),
     debug: lenient(() => readDebug(layout, directory(Directory.DEBUG)), { codeView: undefined, reproducible: false }),
     functions,
+    unwindPlaces: new UnwindPlaces(),
     resources: lenient(() => readResources(layout, directory(Directory.RESOURCE)), []),
     tls: lenient(() => readTls(layout, directory(Directory.TLS)), undefined),
     delayImports: lenient(() => readDelayImports(layout, directory(Directory.DELAY_IMPORT)), []),

@@ -126,9 +126,14 @@ export function primaryFunction(image: Image, entry: RuntimeFunction): RuntimeFu
   return unwindChain(image, entry).at(-1)!.entry;
 }
 
+export interface ChainLink {
+  readonly entry: RuntimeFunction;
+  readonly info: UnwindInfo;
+}
+
 /** A function's unwind info followed by those it continues. Windows gives up after 32 links as well. */
-export function unwindChain(image: Image, entry: RuntimeFunction): { entry: RuntimeFunction; info: UnwindInfo }[] {
-  const chain: { entry: RuntimeFunction; info: UnwindInfo }[] = [];
+export function unwindChain(image: Image, entry: RuntimeFunction): ChainLink[] {
+  const chain: ChainLink[] = [];
   for (let next: RuntimeFunction | undefined = entry; next; ) {
     if (chain.length > 32) throw functionReader(image, entry).error('is chained to itself');
     const info = readUnwindInfo(image, next);

@@ -4,10 +4,9 @@
  * https://learn.microsoft.com/cpp/build/exception-handling-x64. Pure: memory is read through a function, nothing is kept.
  */
 import { type Address, fromBits, toBits } from '../trace/units.ts';
-import { remainingEpilog } from './epilog.ts';
 import { ImageError, rvaText } from './errors.ts';
 import type { Image, RuntimeFunction } from './image.ts';
-import { findFunction, type LanguageHandler, type UnwindCode, type UnwindInfo, unwindChain } from './unwind-info.ts';
+import type { LanguageHandler, UnwindCode, UnwindInfo } from './unwind-info.ts';
 
 /** The registers unwinding needs. A whole CPU context fits here as it is. */
 export interface UnwindContext {
@@ -21,9 +20,13 @@ export interface UnwindContext {
 /** Reads `size` (always 8) bytes of guest memory as an unsigned number. What it throws passes through unchanged. */
 export type ReadMemory = (address: Address, size: 8) => bigint;
 
-export interface Unwound {
-  /** The caller's registers; volatile ones keep their values. New arrays. */
-  readonly context: UnwindContext;
+/** Registers that unwinding changes in place. */
+export interface UnwindRegisters extends UnwindContext {
+  rip: Address;
+}
+
+/** What is known of a frame once it has been unwound. */
+export interface UnwoundFrame {
   /** The base of the function's fixed stack allocation, which its handlers are given. */
   readonly establisherFrame: Address;
   /** The table entry that covers RIP; undefined for a leaf function. */
@@ -35,30 +38,38 @@ export interface Unwound {
   readonly machineFrame: boolean;
 }
 
+export interface Unwound extends UnwoundFrame {
+  /** The caller's registers; volatile ones keep their values. New arrays. */
+  readonly context: UnwindContext;
+}
+
 const RSP = 4;
 
 /** Unwinds one frame of code that belongs to `image`, loaded at `base`. Throws `ImageError` if its unwind data is damaged. */
 export function virtualUnwind(image: Image, base: Address, context: UnwindContext, readMemory: ReadMemory): Unwound {
-  const rva = context.rip - base;
-  const frame = new Frame(context, readMemory);
-  const entry = findFunction(image, rva);
-  if (!entry) {
-    const establisherFrame = fromBits(context.gpr[RSP]!);
+  const caller = { gpr: context.gpr.slice(), xmm: context.xmm.slice(), rip: context.rip };
+  return { ...unwindFrame(image, base, caller, readMemory), context: caller };
+}
+
+/** The same in place: the registers become the caller's. What they are after an error is not defined. */
+export function unwindFrame(
+  image: Image,
+  base: Address,
+  registers: UnwindRegisters,
+  readMemory: ReadMemory,
+): UnwoundFrame {
+  const rva = registers.rip - base;
+  const frame = new Frame(registers, readMemory);
+  const place = image.unwindPlaces.at(image, rva);
+  if (place === undefined) {
+    const establisherFrame = fromBits(registers.gpr[RSP]!);
     frame.return();
-    return {
-      context: frame.context(),
-      establisherFrame,
-      entry,
-      region: 'leaf',
-      handler: undefined,
-      machineFrame: false,
-    };
+    return { establisherFrame, entry: undefined, region: 'leaf', handler: undefined, machineFrame: false };
   }
 
-  const chain = unwindChain(image, entry);
-  const { info } = chain[0]!;
-  const establisherFrame = fromBits(establisher(context, entry, info, rva));
-  const epilog = remainingEpilog(image, entry, info, rva);
+  const { entry, chain, epilog } = place;
+  const fixed = establisher(registers, entry, chain[0]!.info, rva);
+  const establisherFrame = fromBits(fixed);
   if (epilog) {
     let machineFrame = false;
     for (const step of epilog) {
@@ -68,7 +79,7 @@ export function virtualUnwind(image: Image, base: Address, context: UnwindContex
       else machineFrame = frame.popMachineFrame(false);
     }
     if (!machineFrame) frame.return();
-    return { context: frame.context(), establisherFrame, entry, region: 'epilog', handler: undefined, machineFrame };
+    return { establisherFrame, entry, region: 'epilog', handler: undefined, machineFrame };
   }
 
   let machineFrame = false;
@@ -88,7 +99,6 @@ export function virtualUnwind(image: Image, base: Address, context: UnwindContex
   const primary = chain.at(-1)!;
   const inProlog = chain.length === 1 && rva - primary.entry.begin < primary.info.prologSize;
   return {
-    context: frame.context(),
     establisherFrame,
     entry,
     region: inProlog ? 'prolog' : 'body',
@@ -137,26 +147,22 @@ function undo(frame: Frame, code: UnwindCode, info: UnwindInfo, entry: RuntimeFu
   }
 }
 
-/** The context being rewound. */
+/** The registers being rewound, and what they rewind by. */
 class Frame {
   readonly gpr: BigUint64Array;
   readonly xmm: BigUint64Array;
-  rip: Address;
-  readonly #readMemory: ReadMemory;
+  private readonly registers: UnwindRegisters;
+  private readonly readMemory: ReadMemory;
 
-  constructor(context: UnwindContext, readMemory: ReadMemory) {
-    this.gpr = context.gpr.slice();
-    this.xmm = context.xmm.slice();
-    this.rip = context.rip;
-    this.#readMemory = readMemory;
-  }
-
-  context(): UnwindContext {
-    return { gpr: this.gpr, xmm: this.xmm, rip: this.rip };
+  constructor(registers: UnwindRegisters, readMemory: ReadMemory) {
+    this.gpr = registers.gpr;
+    this.xmm = registers.xmm;
+    this.registers = registers;
+    this.readMemory = readMemory;
   }
 
   read(address: bigint): bigint {
-    return this.#readMemory(fromBits(address), 8);
+    return this.readMemory(fromBits(address), 8);
   }
 
   allocate(bytes: number): void {
@@ -170,13 +176,13 @@ class Frame {
   }
 
   return(): void {
-    this.rip = fromBits(this.pop());
+    this.registers.rip = fromBits(this.pop());
   }
 
   /** RIP, CS, EFLAGS, RSP, SS, below them an error code for some exceptions. */
   popMachineFrame(errorCode: boolean): true {
     const rip = this.gpr[RSP]! + (errorCode ? 8n : 0n);
-    this.rip = fromBits(this.read(rip));
+    this.registers.rip = fromBits(this.read(rip));
     this.gpr[RSP] = this.read(rip + 24n);
     return true;
   }

@@ -16,6 +16,11 @@ export interface SavedRegisters {
   mxcsr: number;
 }
 
+/** As a new thread has them. */
+export function emptyRegisters(rip: Address): SavedRegisters {
+  return { gpr: new BigUint64Array(16), xmm: new BigUint64Array(32), rip, rflags: 0x202, mxcsr: 0x1f80 };
+}
+
 /** Why a language handler was called: what a second exception inside it must know (RtlpExceptionHandler, RtlpUnwindHandler). */
 export interface Handling {
   readonly phase: 'search' | 'unwind';

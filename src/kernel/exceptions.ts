@@ -7,7 +7,7 @@ import type { Recorder } from '../trace/recorder.ts';
 import { type Address, hex, NULL } from '../trace/units.ts';
 import { type Exit, Register } from '../x64/cpu.ts';
 import { type GuestMemory, MemoryFault, Shadow } from '../x64/memory.ts';
-import type { Activation } from './activation.ts';
+import { type Activation, emptyRegisters } from './activation.ts';
 import { ExceptionDispatcher, type GuestCalls, placeName, returnAddressOf } from './exception-dispatch.ts';
 import type { ExceptionData } from './exception-structures.ts';
 import {
@@ -51,6 +51,8 @@ export class Exceptions implements ExceptionHandling {
   private readonly heap: Heap;
   private readonly trace: Recorder;
   private readonly scheduler: Scheduler;
+  /** Where call stacks are unwound. */
+  private readonly scratch = emptyRegisters(NULL);
   private calls: GuestCalls | undefined;
   private dispatching: ExceptionDispatcher | undefined;
 
@@ -245,7 +247,7 @@ export class Exceptions implements ExceptionHandling {
   }
 
   unwind(activation: Activation): Frame[] {
-    return framesOf(this, activation);
+    return framesOf(this, activation, this.scratch);
   }
 
   place(address: Address): Frame {

@@ -11,6 +11,7 @@ import { type GuestMemory, MemoryFault, Shadow } from '../x64/memory.ts';
 import {
   type Activation,
   activationsOf,
+  emptyRegisters,
   enterActivation,
   type Handling,
   Landing,
@@ -44,6 +45,12 @@ interface Saved extends SavedRegisters {
   readonly stack: Address;
 }
 
+/** What a call of a routine needs beside its activation: the registers at the way in, for comparison. */
+interface Room {
+  readonly own: SavedRegisters;
+  readonly before: SavedRegisters;
+}
+
 /** What happens when guest code, or a call it made, meets something exceptional. */
 export interface ExceptionHandling {
   /** Returns when the CPU's registers say where the routine goes on; throws a `Landing` or a stop otherwise. */
@@ -68,6 +75,8 @@ export class GuestCode {
   private loaded: Context | undefined;
   private irqlLowered = false;
   private readonly freeStacks: Address[] = [];
+  /** Room of routines that have returned: what lies outside V8's heap is dear to make and to collect. */
+  private readonly spare: Room[] = [];
 
   constructor(parts: {
     cpu: Cpu;
@@ -103,8 +112,23 @@ export class GuestCode {
     activationsOf(context).at(-1)?.xmm.set(registers.xmm);
     const outerRsp = registers.gpr[Register.RSP] as bigint;
     const rsp = this.enter(registers, routine, args);
-    const before = { gpr: registers.gpr.slice(), xmm: registers.xmm.slice() };
-    const activation: Activation = { context, routine, handling, ...emptyRegisters(routine) };
+    const room = this.spare.pop() ?? { own: emptyRegisters(NULL), before: emptyRegisters(NULL) };
+    const { own, before } = room;
+    before.gpr.set(registers.gpr);
+    before.xmm.set(registers.xmm);
+    own.gpr.fill(0n);
+    own.xmm.fill(0n);
+    const { rflags, mxcsr } = own;
+    const activation: Activation = {
+      context,
+      routine,
+      handling,
+      gpr: own.gpr,
+      xmm: own.xmm,
+      rip: routine,
+      rflags,
+      mxcsr,
+    };
     enterActivation(activation);
     context.frames.push(() => this.exceptions.unwind(activation));
     try {
@@ -133,6 +157,7 @@ export class GuestCode {
     } finally {
       context.frames.pop();
       leaveActivation(activation);
+      this.spare.push(room);
       if (activationsOf(context).length === 0) this.release(context);
     }
   }
@@ -289,10 +314,6 @@ export class GuestCode {
     this.freeStacks.push(saved.stack);
     if (this.loaded === context) this.loaded = undefined;
   }
-}
-
-function emptyRegisters(rip: Address): SavedRegisters {
-  return { gpr: new BigUint64Array(16), xmm: new BigUint64Array(32), rip, rflags: 0x202, mxcsr: 0x1f80 };
 }
 
 function copy(from: SavedRegisters, to: SavedRegisters): void {

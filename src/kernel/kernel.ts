@@ -198,8 +198,8 @@ export class Kernel {
       processor: context?.processor ?? 0,
       context: context?.name ?? 'machine',
       irql: this.scheduler.irql,
-      ...(inside === undefined ? {} : { callback: inside.name }),
-      ...(inside?.adapter === undefined ? {} : { adapter: inside.adapter }),
+      callback: inside?.name,
+      adapter: inside?.adapter,
     };
   }
 

@@ -129,6 +129,7 @@ export class Mdls {
 
   /** Faults at the first byte that is no memory. Pageable memory is memory. */
   private probe(start: Address, size: number, access: 'read' | 'write'): void {
+    if (access === 'read' ? this.memory.readable(start, size) : this.memory.writable(start, size)) return;
     const refused: readonly number[] = [Shadow.Unmapped, Shadow.Freed, Shadow.Guard, Shadow.StackGuard];
     for (let i = 0; i < size; i++) {
       const shadow = this.memory.shadowAt(at(start, i));

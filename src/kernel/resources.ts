@@ -49,7 +49,9 @@ export class Resources {
       live: true,
     };
     const name = `${type} ${named(key)}`;
-    this.lives.set(name, [...(this.lives.get(name) ?? []), resource]);
+    const lives = this.lives.get(name);
+    if (lives === undefined) this.lives.set(name, [resource]);
+    else lives.push(resource);
     const { id, detail } = resource;
     const owner = by.owner === undefined ? {} : { owner: by.owner };
     this.trace.emit({
@@ -107,10 +109,8 @@ export class Resources {
   private retire(resource: Resource): void {
     const name = `${resource.type} ${resource.key}`;
     resource.live = false;
-    this.lives.set(
-      name,
-      (this.lives.get(name) ?? []).filter((other) => other !== resource),
-    );
+    const lives = this.lives.get(name) ?? [];
+    lives.splice(lives.indexOf(resource), 1);
     this.gone.set(name, resource);
   }
 

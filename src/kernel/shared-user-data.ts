@@ -20,11 +20,20 @@ export class SharedUserData {
   readonly start = SHARED_USER_DATA;
   readonly size = SIZE;
   private readonly clock: Clock;
-  private readonly page = new DataView(new ArrayBuffer(SIZE));
+  private made: DataView | undefined;
 
   constructor(clock: Clock) {
     this.clock = clock;
-    const { page } = this;
+  }
+
+  /** Made when it is first read: most drivers never do. */
+  private get page(): DataView {
+    this.made ??= this.constants();
+    return this.made;
+  }
+
+  private constants(): DataView {
+    const page = new DataView(new ArrayBuffer(SIZE));
     page.setUint32(0x004, 0x0fa0_0000, true); // TickCountMultiplier: 15.625 ms as a 8.24 fixed-point number
     page.setUint16(0x02c, 0x8664, true); // ImageNumberLow
     page.setUint16(0x02e, 0x8664, true);
@@ -39,6 +48,7 @@ export class SharedUserData {
     page.setUint32(0x270, WINDOWS.minor, true);
     for (const feature of [2, 3, 6, 8, 9, 10, 12, 14]) page.setUint8(0x274 + feature, 1);
     page.setBigUint64(0x300, 10_000_000n, true); // QpcFrequency
+    return page;
   }
 
   read(address: Address, size: number): bigint {

@@ -3,7 +3,7 @@
  * routine that TypeScript called to the one below it. Call stacks and exception dispatch are both made of it.
  */
 import type { RuntimeFunction } from '../image/image.ts';
-import { type Unwound, virtualUnwind } from '../image/unwind.ts';
+import { type UnwindContext, type UnwindRegisters, type UnwoundFrame, unwindFrame } from '../image/unwind.ts';
 import type { Frame } from '../trace/events.ts';
 import { type Address, at, fromBits, toBits } from '../trace/units.ts';
 import { Register } from '../x64/cpu.ts';
@@ -24,9 +24,9 @@ export interface GuestFrame {
   readonly module: Module;
   readonly entry: RuntimeFunction | undefined;
   readonly establisher: Address;
-  readonly handler: Unwound['handler'];
+  readonly handler: UnwoundFrame['handler'];
   /** Its caller. */
-  readonly unwound: Unwound['context'];
+  readonly unwound: UnwindContext;
 }
 
 export type WalkStep =
@@ -81,36 +81,17 @@ export class StackWalk {
   }
 
   private unwind(position: FramePosition, module: Module): GuestFrame {
-    const { context, entry, establisherFrame, handler } = virtualUnwind(
-      module.image,
-      module.base,
-      position,
-      (address) => this.read(address),
-    );
-    const before = position.gpr[Register.RSP] as bigint;
-    const after = context.gpr[Register.RSP] as bigint;
-    if (after <= before) throw new Error('a frame has no size');
-    this.position = { activation: position.activation, ...context };
-    return { kind: 'guest', position, module, entry, establisher: establisherFrame, handler, unwound: context };
+    const unwound = copyOf(position);
+    const { entry, establisherFrame, handler } = leaveFunction(this.parts, unwound, module);
+    this.position = { activation: position.activation, ...unwound };
+    return { kind: 'guest', position, module, entry, establisher: establisherFrame, handler, unwound };
   }
 
-  /** Code without unwind data: it has called nothing, so the return address is on top. */
   private pop(position: FramePosition): WalkStep {
-    const { activation, gpr, xmm, rip } = position;
-    const isHost = this.parts.code.holds(rip);
-    // Only what was called last can be such code: a return address that points nowhere is a damaged stack.
-    if (!isHost && this.count > 1) throw new Error('a return address does not point to code');
-    const rsp = fromBits(gpr[Register.RSP] as bigint);
-    const popped = gpr.slice();
-    popped[Register.RSP] = toBits(at(rsp, 8));
-    this.position = { activation, gpr: popped, xmm, rip: fromBits(this.read(rsp)) };
-    return { kind: isHost ? 'host' : 'nowhere', address: rip };
-  }
-
-  /** Only ordinary memory is read: a wild stack pointer must not reach a device's registers. */
-  private read(address: Address): bigint {
-    if (!this.parts.memory.readable(address, 8)) throw new Error('it leaves the stack');
-    return this.parts.memory.readU64(address);
+    const popped = copyOf(position);
+    const kind = leavePlace(this.parts, popped, this.count === 1);
+    this.position = { activation: position.activation, ...popped };
+    return { kind, address: position.rip };
   }
 
   private outwards(inner: Activation): void {
@@ -121,23 +102,63 @@ export class StackWalk {
   }
 }
 
+/** From a function's registers to its caller's, in place. */
+function leaveFunction(parts: StackParts, registers: UnwindRegisters, module: Module): UnwoundFrame {
+  const before = registers.gpr[Register.RSP] as bigint;
+  const frame = unwindFrame(module.image, module.base, registers, (address) => read(parts, address));
+  if ((registers.gpr[Register.RSP] as bigint) <= before) throw new Error('a frame has no size');
+  return frame;
+}
+
+/** The same for code without unwind data: it has called nothing, so the return address is on top. */
+function leavePlace(parts: StackParts, registers: UnwindRegisters, innermost: boolean): 'host' | 'nowhere' {
+  const isHost = parts.code.holds(registers.rip);
+  // Only what was called last can be such code: a return address that points nowhere is a damaged stack.
+  if (!isHost && !innermost) throw new Error('a return address does not point to code');
+  const rsp = fromBits(registers.gpr[Register.RSP] as bigint);
+  registers.gpr[Register.RSP] = toBits(at(rsp, 8));
+  registers.rip = fromBits(read(parts, rsp));
+  return isHost ? 'host' : 'nowhere';
+}
+
+/** Only ordinary memory is read: a wild stack pointer must not reach a device's registers. */
+function read({ memory }: StackParts, address: Address): bigint {
+  if (!memory.readable(address, 8)) throw new Error('it leaves the stack');
+  return memory.readU64(address);
+}
+
+function copyOf({ gpr, xmm, rip }: UnwindContext): UnwindRegisters {
+  return { gpr: gpr.slice(), xmm: xmm.slice(), rip };
+}
+
 function positionOf(activation: Activation): FramePosition {
-  const { gpr, xmm, rip } = activation;
-  return { activation, gpr: gpr.slice(), xmm: xmm.slice(), rip };
+  return { activation, ...copyOf(activation) };
 }
 
 /** Frames of one routine that a trace shows. */
 const SHOWN_FRAMES = 32;
 
-/** The call stack inside one routine, innermost first; a damaged stack ends early, what was found before is still true. */
-export function framesOf(parts: StackParts, activation: Activation): Frame[] {
+/**
+ * The call stack inside one routine, innermost first; a damaged stack ends early, what was found before is still true.
+ * @param registers room to work in
+ */
+export function framesOf(parts: StackParts, activation: Activation, registers: UnwindRegisters): Frame[] {
+  registers.gpr.set(activation.gpr);
+  registers.xmm.set(activation.xmm);
+  registers.rip = activation.rip;
   const frames: Frame[] = [];
-  const walk = new StackWalk(parts, activation);
-  while (frames.length < SHOWN_FRAMES) {
-    const step = walk.step();
-    if (step === undefined || step.kind === 'boundary' || step.kind === 'damaged') break;
-    const address = step.kind === 'guest' ? step.position.rip : step.address;
-    frames.push(parts.modules.frame(address, frames.length > 0));
+  try {
+    while (frames.length < SHOWN_FRAMES) {
+      const { rip } = registers;
+      const innermost = frames.length === 0;
+      if (rip === parts.code.returnAddress && !innermost) break;
+      const module = parts.modules.at(rip);
+      if (module === undefined) leavePlace(parts, registers, innermost);
+      else leaveFunction(parts, registers, module);
+      frames.push(parts.modules.frame(rip, !innermost));
+    }
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
   }
   return frames;
 }

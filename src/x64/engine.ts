@@ -104,6 +104,8 @@ export class Engine implements Cpu, CodeSource {
   private readonly regions: Region[] = [];
   private running = false;
   private readonly slowSites = new Set<Address>();
+  /** Lines of the lookup cache that were written since it was last cleared. */
+  private readonly cachedLines: number[] = [];
   private fault: MemoryFault | undefined;
   /** Of a 16-byte store by the slow path. */
   private lowHalf = 0n;
@@ -132,7 +134,7 @@ export class Engine implements Cpu, CodeSource {
     };
     const dispatcher = this.instantiate(dispatcherModule(this.page, this.memoryPages));
     this.runRegions = dispatcher.run as (unused: number) => void;
-    this.clearLookup();
+    for (let i = 0; i < LOOKUP_ENTRIES; i++) this.clearLine(Layout.lookup + 16 * i);
   }
 
   // --- the address space ---
@@ -443,10 +445,12 @@ export class Engine implements Cpu, CodeSource {
     this.cells.setBigInt64(line, BigInt(rip), true);
     this.cells.setInt32(line + 8, tableIndex, true);
     this.cells.setInt32(line + 12, entry, true);
+    this.cachedLines.push(line);
   }
 
   private clearLookup(): void {
-    for (let i = 0; i < LOOKUP_ENTRIES; i++) this.clearLine(Layout.lookup + 16 * i);
+    for (const line of this.cachedLines) this.clearLine(line);
+    this.cachedLines.length = 0;
   }
 
   /** Tags a line with an address that is looked up in another: control may go anywhere, `NO_RIP` too, whose line is the first. */
@@ -456,7 +460,9 @@ export class Engine implements Cpu, CodeSource {
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 function unsupported({ bytes, mnemonic }: Instruction): Exit {

@@ -167,7 +167,14 @@ export class GuestMemory {
     else this.slow.store(address, 8, BigInt.asUintN(64, value));
   }
   writePointer(address: Address, value: number): void {
-    this.writeU64(address, BigInt(value));
+    if (!this.writable(address, 8)) {
+      this.slow.store(address, 8, BigInt.asUintN(64, BigInt(value)));
+      return;
+    }
+    const offset = address - this.base;
+    const high = Math.floor(value / 0x1_0000_0000);
+    this.view.setInt32(offset, value - high * 0x1_0000_0000, true);
+    this.view.setInt32(offset + 4, high, true);
   }
 
   /** A copy of `size` bytes, each checked. */
@@ -196,14 +203,20 @@ export class GuestMemory {
   readable(address: Address, size: number): boolean {
     if (!this.contains(address, size)) return false;
     const start = this.size + (address - this.base);
-    for (let i = start; i < start + size; i++) if (((this.bytes[i] as number) | 0x80) !== 0xff) return false;
+    const end = start + size;
+    let i = start;
+    for (; i + 4 <= end; i += 4) if ((this.view.getInt32(i, true) | 0x8080_8080) !== -1) return false;
+    for (; i < end; i++) if (((this.bytes[i] as number) | 0x80) !== 0xff) return false;
     return true;
   }
 
   writable(address: Address, size: number): boolean {
     if (!this.contains(address, size)) return false;
     const start = this.size + (address - this.base);
-    for (let i = start; i < start + size; i++) if (this.bytes[i] !== 0xff) return false;
+    const end = start + size;
+    let i = start;
+    for (; i + 4 <= end; i += 4) if (this.view.getInt32(i, true) !== -1) return false;
+    for (; i < end; i++) if (this.bytes[i] !== 0xff) return false;
     return true;
   }
 }

@@ -67,6 +67,8 @@ export class PageRegisters implements Registers {
     return Number.isSafeInteger(value) ? (value as Address) : fromBits(this.view.getBigUint64(at, true));
   }
   private setAddress(at: number, value: Address): void {
-    this.view.setBigInt64(at, BigInt(value), true);
+    const high = Math.floor(value / 0x1_0000_0000);
+    this.view.setInt32(at, value - high * 0x1_0000_0000, true);
+    this.view.setInt32(at + 4, high, true);
   }
 }
