@@ -12,7 +12,7 @@ import type { Phase, Seen } from './phase.ts';
 import { phases, plainPhase } from './plan.ts';
 import { type CheckResult, counts, type KeptTrace, type PhaseResult } from './result.ts';
 import { deviations, simpler } from './shrink.ts';
-import { balance, faultPointCoverage, reasons } from './summary.ts';
+import { balance, coverage, reasons } from './summary.ts';
 import { encodeToken } from './token.ts';
 
 export interface ExploreOptions {
@@ -155,7 +155,7 @@ class Session {
       ...(this.ended === undefined ? {} : { ended: this.ended }),
       phases: this.played,
       balance: balance(plain.events),
-      coverage: { faultPoints: faultPointCoverage(this.outcomes) },
+      coverage: coverage(this.driver, plain, this.outcomes),
       findings,
       unsupported: [...this.missing].map(([name, { text, count }]) => ({ function: name, text, count })),
       traces: kept.map(({ scenario, events = [] }): KeptTrace => {

@@ -5,6 +5,8 @@ import { type FaultPoint, type MachineConfig, run } from '../machine/machine.ts'
 import type { Scenario } from '../machine/scenario.ts';
 import type { Workbench } from '../machine/workbench.ts';
 import type { EventOf, TraceEvent } from '../trace/events.ts';
+import type { Address } from '../trace/units.ts';
+import type { CodeBlock } from '../x64/block-coverage.ts';
 
 export interface Outcome {
   readonly scenario: Scenario;
@@ -19,13 +21,17 @@ export interface Outcome {
   readonly faultPoints: readonly FaultPoint[];
   /** Those that were made to fail. */
   readonly struck: readonly FaultPoint[];
+  /** Blocks of the driver that ran for the first time where this was played: offsets in its image. */
+  readonly covered: readonly CodeBlock[];
+  /** Where the driver's image lay; undefined for one in TypeScript. */
+  readonly imageBase: Address | undefined;
   /** The whole trace, where it was asked for. */
   readonly events?: readonly TraceEvent[];
 }
 
 /** Plays and judges one scenario. */
 export function examine(config: MachineConfig, scenario: Scenario, workbench: Workbench, keepEvents = false): Outcome {
-  const { events, stop, faultPoints } = run(config, scenario, workbench);
+  const { events, stop, faultPoints, covered, imageBase } = run(config, scenario, workbench);
   const marked = (what: string) => events.some((event) => event.kind === 'fact' && event.what === what);
   return {
     scenario,
@@ -35,6 +41,8 @@ export function examine(config: MachineConfig, scenario: Scenario, workbench: Wo
     initialized: marked('initialized'),
     entryFailed: marked('driver-entry-failed'),
     ...split(faultPoints, scenario),
+    covered,
+    imageBase,
     ...(keepEvents ? { events } : {}),
   };
 }

@@ -1,7 +1,9 @@
 /** What a result says beside its findings: what was owed, what could fail and did, why there is no verdict. */
+import type { DriverFile } from '../machine/driver-file.ts';
 import type { FaultPoint } from '../machine/machine.ts';
 import type { TraceEvent } from '../trace/events.ts';
 import { hex } from '../trace/units.ts';
+import { codeCoverage } from './code-coverage.ts';
 import { placeOf } from './faults.ts';
 import type { Outcome } from './outcome.ts';
 import type { Balance, Coverage } from './result.ts';
@@ -21,7 +23,27 @@ export function balance(events: readonly TraceEvent[]): Balance[] {
   return [...rows].map(([type, { acquired, undone }]) => ({ type, acquired, undone, owed: acquired - undone }));
 }
 
-export function faultPointCoverage(outcomes: readonly Outcome[]): Coverage['faultPoints'] {
+export function coverage(
+  driver: DriverFile,
+  plain: Outcome & { readonly events: readonly TraceEvent[] },
+  outcomes: readonly Outcome[],
+): Coverage {
+  const faultPoints = faultPointCoverage(outcomes);
+  if (driver.kind !== 'image' || plain.imageBase === undefined) return { faultPoints };
+  const routines = new Map<string, number>();
+  for (const event of plain.events) {
+    if (event.kind === 'enter' && COVERED_ROUTINES.includes(event.callback)) {
+      routines.set(event.callback, event.address - plain.imageBase);
+    }
+  }
+  const covered = outcomes.flatMap((outcome) => outcome.covered);
+  return { faultPoints, code: codeCoverage(driver.image, routines, covered) };
+}
+
+/** The routines whose code a check is about. */
+const COVERED_ROUTINES: readonly string[] = ['MiniportInitializeEx', 'MiniportHaltEx'];
+
+function faultPointCoverage(outcomes: readonly Outcome[]): Coverage['faultPoints'] {
   const reached = new Map<string, FaultPoint>();
   const exercised = new Set<string>();
   for (const { faultPoints, struck } of outcomes) {

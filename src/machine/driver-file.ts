@@ -15,6 +15,8 @@ export interface LoadedDriver {
   readonly driverObject: Address;
   readonly registryPath: Address;
   readonly adapterKey: string;
+  /** Where the image lies; undefined for a driver in TypeScript. */
+  readonly imageBase: Address | undefined;
   readonly entryReturned: () => void;
   readonly unloaded: () => void;
 }
@@ -41,6 +43,7 @@ export function loadDriver(
     const none = () => {};
     return {
       ...common,
+      imageBase: undefined,
       entry: kernel.code.expose(DriverEntry),
       driverObject: kernel.ioDrivers.create({ name }),
       entryReturned: none,
@@ -51,6 +54,7 @@ export function loadDriver(
   const entry = at(module.base, file.image.entryPoint);
   return {
     ...common,
+    imageBase: module.base,
     entry,
     driverObject: kernel.ioDrivers.create({ name, start: module.base, size: file.image.sizeOfImage, entry }),
     entryReturned: () => kernel.modules.discard(module),

@@ -7,7 +7,8 @@ import type { PciDevice } from '../kernel/pci.ts';
 import { BugCheck, Hang, Unsupported } from '../kernel/stops.ts';
 import { Ndis } from '../ndis/ndis.ts';
 import type { StopEvent, TraceEvent } from '../trace/events.ts';
-import { DISPATCH_LEVEL, hex, MILLISECOND, SECOND, type VirtualTime } from '../trace/units.ts';
+import { type Address, at, DISPATCH_LEVEL, hex, MILLISECOND, SECOND, type VirtualTime } from '../trace/units.ts';
+import type { CodeBlock } from '../x64/block-coverage.ts';
 import { type DriverFile, loadDriver } from './driver-file.ts';
 import { play } from './flows.ts';
 import type { Scenario } from './scenario.ts';
@@ -37,6 +38,10 @@ export interface Run {
   readonly events: readonly TraceEvent[];
   /** In the order they were reached. */
   readonly faultPoints: readonly FaultPoint[];
+  /** Blocks of the driver that ran for the first time on this workbench: offsets in its image. */
+  readonly covered: readonly CodeBlock[];
+  /** Where the driver's image lay; undefined for one in TypeScript. */
+  readonly imageBase: Address | undefined;
   /** The last event. */
   readonly stop: StopEvent;
 }
@@ -62,15 +67,24 @@ function playOn(workbench: Workbench, config: MachineConfig, scenario: Scenario)
   const ndis = new Ndis(kernel);
   ndis.dataPath.returnReceives = scenario.returnReceives;
   kernel.workItems.delay = scenario.workers === 'late' ? LATE_WORK : 0;
+  let imageBase: Address | undefined;
   const stop = settle(kernel, () => {
     const device = config.device?.(kernel, { hardware: scenario.hardware });
     disturb(kernel, device, scenario);
     const loaded = loadDriver(kernel, config.driver, config.adapterValues ?? {});
+    imageBase = loaded.imageBase;
     changeSettings(kernel, loaded.adapterKey, scenario.settings);
     const root = kernel.scheduler.startThread('PnP manager', play({ kernel, ndis, device, scenario, ...loaded }));
     kernel.scheduler.runUntilDone(root);
   });
-  return { scenario, events: kernel.trace.events, faultPoints, stop, longestStretch: kernel.scheduler.longestStretch };
+  const covered = offsets(workbench.newlyCovered(), imageBase);
+  const { longestStretch } = kernel.scheduler;
+  return { scenario, events: kernel.trace.events, faultPoints, covered, imageBase, stop, longestStretch };
+}
+
+function offsets(blocks: readonly CodeBlock[], base: Address | undefined): CodeBlock[] {
+  if (base === undefined) return [];
+  return blocks.map(({ start, end }) => ({ start: at(start, -base), end: at(end, -base) }));
 }
 
 /** Longer than an adapter runs in a flow, short enough for a driver that waits (assumed). */

@@ -5,6 +5,7 @@
  */
 
 import type { Address } from '../trace/units.ts';
+import type { CodeBlock } from '../x64/block-coverage.ts';
 import type { Cpu, CpuHost } from '../x64/cpu.ts';
 import { Engine } from '../x64/engine.ts';
 import { GuestMemory } from '../x64/memory.ts';
@@ -18,14 +19,18 @@ export class Workbench {
 
   constructor() {
     const host = (): CpuHost => this.host as CpuHost;
-    this.engine = new Engine(this.memory, {
-      cpuid: (leaf, subleaf) => host().cpuid(leaf, subleaf),
-      rdtsc: () => host().rdtsc(),
-      readPort: (port, size) => host().readPort(port, size),
-      writePort: (port, size, value) => host().writePort(port, size, value),
-      readCr8: () => host().readCr8(),
-      writeCr8: (value) => host().writeCr8(value),
-    });
+    this.engine = new Engine(
+      this.memory,
+      {
+        cpuid: (leaf, subleaf) => host().cpuid(leaf, subleaf),
+        rdtsc: () => host().rdtsc(),
+        readPort: (port, size) => host().readPort(port, size),
+        writePort: (port, size, value) => host().writePort(port, size, value),
+        readCr8: () => host().readCr8(),
+        writeCr8: (value) => host().writeCr8(value),
+      },
+      { coverage: true },
+    );
   }
 
   /** Everything as new, except that known code need not be translated again. */
@@ -33,6 +38,11 @@ export class Workbench {
     if (!this.used) return;
     this.memory.reset();
     this.engine.reset();
+  }
+
+  /** Code that has run here for the first time since this was asked last. */
+  newlyCovered(): CodeBlock[] {
+    return this.engine.coverage?.takeNew() ?? [];
   }
 
   /** The CPU, working for this kernel from now on. */

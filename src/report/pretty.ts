@@ -49,7 +49,7 @@ function block(finding: MergedFinding, driverPath: string, c: Colours): string[]
   return [...lines, ''];
 }
 
-function coverage({ coverage: { faultPoints } }: CheckResult): string[] {
+function coverage({ coverage: { faultPoints, code } }: CheckResult): string[] {
   const { reached, exercised, missed } = faultPoints;
   if (reached === 0) return [];
   const named = missed.slice(0, 5).join('; ');
@@ -57,6 +57,9 @@ function coverage({ coverage: { faultPoints } }: CheckResult): string[] {
   return [
     `  fault points: ${exercised} of ${reached} places that can fail were made to fail`,
     ...(missed.length === 0 ? [] : [`    not: ${named}${more}`]),
+    ...(code?.routines ?? []).map(
+      ({ routine, blocks, ran }) => `  code of ${routine} and what it calls: ${ran} of ${blocks} blocks ran`,
+    ),
     '',
   ];
 }

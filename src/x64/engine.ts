@@ -3,6 +3,7 @@
  * kept. This file is the part in TypeScript: it starts translated code and deals with everything it comes back for.
  */
 import { type Address, at, toBits } from '../trace/units.ts';
+import { BlockCoverage } from './block-coverage.ts';
 import { type CodeSource, Discovery, defaultLimits, type Limits } from './cfg.ts';
 import type { Cpu, CpuHost, Exit } from './cpu.ts';
 import { Decoder, type Instruction } from './decode.ts';
@@ -33,6 +34,8 @@ export interface EngineOptions {
   readonly tailCalls?: boolean;
   /** Instructions between returns to TypeScript, so that V8 can swap in optimised code. */
   readonly slice?: number;
+  /** Whether blocks leave a mark when they run: one more store each. */
+  readonly coverage?: boolean;
   /** Told of every translated region. */
   readonly onRegion?: (region: {
     rip: Address;
@@ -77,6 +80,8 @@ export class Engine implements Cpu, CodeSource {
   retired = 0;
   /** Regions translated since creation. */
   translated = 0;
+  /** Which code has run, where the options ask for it. */
+  readonly coverage: BlockCoverage | undefined;
 
   private readonly memory: GuestMemory;
   private readonly helper: HelperContext;
@@ -121,6 +126,7 @@ export class Engine implements Cpu, CodeSource {
     const { buffer } = memory.memory;
     this.memoryPages = buffer.byteLength / 65536;
     this.cells = new DataView(buffer, this.page);
+    this.coverage = options.coverage === true ? new BlockCoverage(this.cells) : undefined;
     this.registers = new PageRegisters(buffer, this.page);
     this.helper = new HelperContext(this.registers, memory, host);
     this.translations = this.emptyTranslations();
@@ -399,6 +405,7 @@ export class Engine implements Cpu, CodeSource {
       slow: isSlow,
       region: index,
       imports,
+      ...(this.coverage === undefined ? {} : { mark: (start, end) => this.coverage?.mark(start, end) }),
       ...(this.tailCalls ? { dispatch: tailDispatch } : {}),
     });
     if (code.flagsAcrossCall) {

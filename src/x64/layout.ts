@@ -34,7 +34,12 @@ export const Layout = {
   trap: 0x1244,
   /** The lookup cache, direct-mapped: tag (rip, i64), table index (i32), entry number (i32). */
   lookup: 0x10000,
+  /** A byte for every block that was translated with coverage: non-zero once it has run. */
+  covered: 0x60000,
 } as const;
+
+/** Blocks whose coverage there is room for; further ones count as not run. */
+export const COVERED_BLOCKS = 0x40000;
 
 export const LOOKUP_BITS = 14;
 export const LOOKUP_ENTRIES = 1 << LOOKUP_BITS;

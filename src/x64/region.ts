@@ -28,6 +28,8 @@ export interface RegionOptions {
   /** The end of an exit: what follows the flush. Default: return to the dispatcher. */
   readonly dispatch?: (body: Body, frame: Frame) => void;
   readonly imports: Parameters<typeof encodeModule>[0]['imports'];
+  /** With coverage: where in the engine's page a block leaves its mark, if anywhere. */
+  readonly mark?: (start: Address, end: Address) => number | undefined;
 }
 
 export interface RegionCode {
@@ -147,6 +149,9 @@ class Translation {
     const live = this.liveness.before[block.id]!;
     lift.inlinedReturn = block.context?.returnTo;
     const count = block.steps.length;
+    const last = block.steps.at(-1)?.instruction;
+    const mark = last && this.options.mark?.(block.rip, last.next);
+    if (mark !== undefined) lift.body.store(StoreOp.i32_8, zero, i32.const(1), frame.cell(mark));
     if (count > 0) lift.body.set(frame.fuel, i32.sub(local(Type.i32, frame.fuel), i32.const(count)));
     block.steps.forEach(({ instruction, record }, i) => {
       lift.begin(instruction, live[i]!, live[i + 1]!, count - i);
