@@ -4,15 +4,19 @@ import type { Frame, Stack } from '../trace/events.ts';
 import { hex } from '../trace/units.ts';
 import type { Reporter } from './reporter.ts';
 
-const frame = ({ address, module, offset, name }: Frame) => ({
+const frame = ({ address, module, offset, name, displacement, file, line, inlined }: Frame) => ({
   module,
   offset,
   ...(address === 0 ? {} : { address: hex(address) }),
   ...(name === undefined ? {} : { name }),
+  ...(displacement === undefined ? {} : { displacement }),
+  ...(file === undefined ? {} : { file }),
+  ...(line === undefined ? {} : { line }),
+  ...(inlined === undefined ? {} : { inlined }),
 });
 const frames = (stack: Stack) => stack.map(frame);
 
-function finding({ rule, severity, message, resource, stack, scenario, count }: MergedFinding) {
+function finding({ rule, severity, message, resource, stack, scenario, count, faultPoints }: MergedFinding) {
   return {
     rule,
     severity,
@@ -31,6 +35,7 @@ function finding({ rule, severity, message, resource, stack, scenario, count }: 
     stack: frames(stack),
     scenario,
     count,
+    faultPoints,
   };
 }
 
@@ -42,7 +47,10 @@ export const json: Reporter = (result, { version }) =>
       verdict: result.verdict,
       reasons: result.reasons,
       scenarios: result.scenarios,
+      ended: result.ended ?? null,
+      phases: result.phases.map(({ milliseconds: _, ...phase }) => phase),
       balance: result.balance,
+      coverage: { faultPoints: result.coverage.faultPoints, code: result.coverage.code ?? null },
       findings: result.findings.map(finding),
       unsupported: result.unsupported.map(({ function: name, count }) => ({ function: name, count })),
     },
