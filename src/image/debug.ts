@@ -42,8 +42,8 @@ function readCodeView(reader: Reader, rva: number, size: number): CodeView | und
   };
 }
 
-/** The first three fields of a GUID are little-endian numbers, the rest is bytes. */
-function guidText(bytes: Uint8Array): string {
+/** A GUID as debuggers print it: the first three fields are little-endian numbers, the rest is bytes. */
+export function guidText(bytes: Uint8Array): string {
   const order = [3, 2, 1, 0, -1, 5, 4, -1, 7, 6, -1, 8, 9, -1, 10, 11, 12, 13, 14, 15];
   return order
     .map((index) => (index < 0 ? '-' : bytes[index]!.toString(16).padStart(2, '0')))

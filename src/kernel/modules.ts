@@ -18,18 +18,6 @@ export interface Module {
   readonly base: Address;
 }
 
-/** What debug information says about code, by RVA. */
-export interface CodeSymbol {
-  readonly name: string;
-  readonly file?: string;
-  readonly line?: number;
-}
-
-/** Names code by debug information (a PDB). */
-export interface Symbolizer {
-  locate(rva: number): CodeSymbol | undefined;
-}
-
 /** What the CPU must know of executable ranges. */
 export interface CodeRanges {
   addCode(start: Address, size: number): void;
@@ -38,7 +26,6 @@ export interface CodeRanges {
 
 interface Loaded extends Module {
   state: 'loaded' | 'unloaded';
-  symbolizer: Symbolizer | undefined;
   /** Sections that are gone. */
   readonly discarded: Section[];
 }
@@ -68,7 +55,7 @@ export class Modules {
     this.ranges = parts.ranges;
   }
 
-  load(image: Image, name: string, symbolizer?: Symbolizer): Module {
+  load(image: Image, name: string): Module {
     const base = this.heap.allocate(image.sizeOfImage, `image of ${name}`, { align: PAGE_SIZE });
     this.memory.raw(base, image.sizeOfImage).set(mapImage(image, base));
     for (const dll of image.imports) {
@@ -82,7 +69,7 @@ export class Modules {
     }
     this.fillGuardPointers(image, base);
     this.protect(image, base);
-    const module: Loaded = { name, image, base, state: 'loaded', symbolizer, discarded: [] };
+    const module: Loaded = { name, image, base, state: 'loaded', discarded: [] };
     this.all.push(module);
     return module;
   }
@@ -206,24 +193,15 @@ export class Modules {
   }
 
   /**
-   * The frame a code address stands for: named by debug information, as the image's entry point, or by an export.
+   * The frame a code address stands for: named as the image's entry point or by an export.
    * @param returned it is a return address, so the code it belongs to ends before it
    */
   frame(address: Address, returned = false): Frame {
     const module = this.all.find((candidate) => holds(candidate, address));
     if (module === undefined) return this.hostFrame(address);
     const offset = address - module.base;
-    const rva = returned ? offset - 1 : offset;
-    const symbol = module.symbolizer?.locate(rva);
-    const name = symbol?.name ?? exportName(module.image, rva);
-    return {
-      address,
-      module: module.name,
-      offset,
-      ...(name === undefined ? {} : { name }),
-      ...(symbol?.file === undefined ? {} : { file: symbol.file }),
-      ...(symbol?.line === undefined ? {} : { line: symbol.line }),
-    };
+    const name = exportName(module.image, returned ? offset - 1 : offset);
+    return { address, module: module.name, offset, ...(name === undefined ? {} : { name }) };
   }
 
   private hostFrame(address: Address): Frame {

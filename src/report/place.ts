@@ -9,7 +9,7 @@ export interface SourceLine {
 }
 
 export interface Place {
-  /** `NdisMRegisterInterruptEx`, `NicAcquireInterrupt (nic.c:42)`, `nic.sys+0x22e7`. */
+  /** `NdisMRegisterInterruptEx`, `NicAcquireInterrupt+0x12 (nic.c:42)`, `NicEnable (nic.c:50, inlined)`, `nic.sys+0x22e7`. */
   readonly text: string;
   /** In the driver's own code, not in NDIS or the kernel. */
   readonly own: boolean;
@@ -39,8 +39,9 @@ export function placeOf(frame: Frame): Place {
   const source = sourceOf(frame);
   const where =
     frame.file === undefined || source === undefined ? inModule(frame) : `${baseName(source.file)}:${source.line}`;
+  const further = frame.displacement === undefined ? '' : `+0x${frame.displacement.toString(16)}`;
   return {
-    text: name === undefined ? where : `${name} (${where})`,
+    text: name === undefined ? where : `${name}${further} (${where}${frame.inlined === true ? ', inlined' : ''})`,
     own: true,
     ...(name === undefined ? {} : { fn: name }),
     ...(source === undefined ? {} : { source }),

@@ -19,18 +19,25 @@ export interface Position {
   readonly adapter?: Handle;
 }
 
-/** One frame of a call stack, innermost first. */
+/**
+ * One frame of a call stack, innermost first: the first at the address that runs, the others where their calls return to.
+ * In a trace it names what the image itself names; debug information is added when a result is reported (report/symbols.ts).
+ */
 export interface Frame {
   readonly address: Address;
   /** `nic.sys`, `NDIS.SYS`, or the file of a TypeScript miniport. */
   readonly module: string;
   /** Bytes from the start of the module; lines for TypeScript. */
   readonly offset: number;
-  /** Function name where an export, an import or a TypeScript function gives one. */
+  /** Function name where an export, an import, a TypeScript function or debug information gives one. */
   readonly name?: string;
+  /** Bytes from the start of that function, where debug information tells. */
+  readonly displacement?: number;
   /** Source file and line where debug information gives them. */
   readonly file?: string;
   readonly line?: number;
+  /** The function was compiled into the next frame's: both have one address. */
+  readonly inlined?: true;
 }
 export type Stack = readonly Frame[];
 
