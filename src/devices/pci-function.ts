@@ -4,6 +4,7 @@ import type { DmaTarget } from '../kernel/dma-mappings.ts';
 import type { AccessSize, Hardware, InterruptSource } from '../kernel/hardware.ts';
 import type { PciDevice, PciRange } from '../kernel/pci.ts';
 import type { Scheduler } from '../kernel/scheduler.ts';
+import { Hang } from '../kernel/stops.ts';
 import type { Recorder } from '../trace/recorder.ts';
 import { hex, type VirtualTime } from '../trace/units.ts';
 import { ConfigSpace } from './config-space.ts';
@@ -21,6 +22,14 @@ export interface Placement {
   /** Interrupt vectors: the line's, then the messages'; none when they are withheld. */
   readonly vectors: readonly number[];
 }
+
+/**
+ * Accesses in a row that no driver makes and still ends: two seconds or more of real time, for a read over PCI Express takes about
+ * a microsecond (assumed).
+ */
+const POLLS = 2_000_000;
+/** More than guest code makes until it is looked at. */
+const SLICE_OF_POLLS = 100_000;
 
 export class PciFunction<S, O> implements PciDevice, Device<S> {
   readonly name: string;
@@ -47,6 +56,8 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
   private pulled = false;
   /** The driver's accesses to registers and ports so far. */
   private accesses = 0;
+  /** For each context its accesses without a call of its own between them, and the length of the trace at the last. */
+  private readonly inRow = new Map<string, { count: number; events: number }>();
   /** Routines of the driver that have touched the device. */
   private readonly touchedBy = new Set<string>();
   private targets: readonly DmaTarget[] | undefined;
@@ -247,6 +258,7 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
   private access<T>(perform: () => T, size: AccessSize): T | number {
     this.accesses++;
     this.noteRoutine();
+    this.endSpin();
     if (this.here && this.accesses >= (this.trouble.silentFrom ?? Number.POSITIVE_INFINITY)) this.silence();
     if (!this.here) return size === 8 ? -1 : 2 ** (8 * size) - 1;
     this.targets = undefined;
@@ -262,6 +274,30 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     this.touchedBy.add(routine);
     const detail = { device: this.definition.name, routine, access: this.accesses };
     this.trace.emit({ kind: 'fact', what: 'device-first-access', detail });
+  }
+
+  /**
+   * Ends a driver that polls for ever well before the instruction budget does: a register is slow to read, here as on a bus.
+   * Where the driver is, the budget's own check says; one in TypeScript does not come back for that.
+   */
+  private endSpin(): void {
+    const { events } = this.trace;
+    const context = this.scheduler.active?.name ?? '';
+    const row = this.inRow.get(context) ?? { count: 0, events: 0 };
+    this.inRow.set(context, row);
+    row.count = this.actedSince(row.events, context) ? 1 : row.count + 1;
+    row.events = events.length;
+    if (row.count === POLLS) this.scheduler.limits.instructions = 0;
+    if (row.count < POLLS + SLICE_OF_POLLS) return;
+    const routine = this.scheduler.active?.callbacks.at(-1)?.name ?? context;
+    throw new Hang(`${routine} polls the device on and on, ${POLLS} times without anything between`);
+  }
+
+  /** Whether the trace has gone on by what this context did. */
+  private actedSince(start: number, context: string): boolean {
+    const { events } = this.trace;
+    for (let i = start; i < events.length; i++) if (events[i]?.context === context) return true;
+    return false;
   }
 
   private hole(bar: number, offset: number, access: 'read' | 'write'): void {

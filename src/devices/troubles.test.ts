@@ -62,3 +62,10 @@ it('the trace tells which troubles there are, and which access is a routine’s 
   // Each has words of its own.
   expect(troubles.filter((name) => troubleText(name).includes('«'))).toEqual([]);
 });
+
+it('a routine that polls for ever comes to an end', () => {
+  const { read } = nicWith('reset-never-completes');
+  expect(() => {
+    while (read(STATUS) >= 0) {}
+  }).toThrow('polls the device on and on');
+});
