@@ -31,8 +31,7 @@ export class Players {
   constructor(config: MachineConfig, source: MachineSource, workers: number) {
     this.config = config;
     this.source = source;
-    // Source files are not what a worker can load.
-    this.wanted = import.meta.url.endsWith('.ts') ? 0 : workers;
+    this.wanted = workers;
   }
 
   /** The outcomes of the batch's scenarios, in order; of its first ones when it was stopped. */
@@ -103,7 +102,12 @@ class Helper {
   private readonly worker: Worker;
 
   constructor(source: MachineSource) {
-    this.worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: source });
+    // From its sources, as tests and benchmarks run it, haltex needs a loader for TypeScript in each thread.
+    const sources = import.meta.url.endsWith('.ts');
+    this.worker = new Worker(new URL(sources ? './worker.ts' : './worker.js', import.meta.url), {
+      workerData: source,
+      ...(sources ? { execArgv: ['--import', 'jiti/register'] } : {}),
+    });
     this.worker.on('message', (answer: Answer) => {
       if (answer.kind === 'ready') this.ready = true;
       else this.open--;
