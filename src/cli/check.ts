@@ -6,6 +6,7 @@ import { explore } from '../explore/explore.ts';
 import { phases } from '../explore/plan.ts';
 import type { CheckResult } from '../explore/result.ts';
 import type { MachineConfig } from '../machine/machine.ts';
+import { type Symbols, symbolizeResult } from '../report/symbols.ts';
 import { ExitCode, InputError } from './errors.ts';
 import { type Output, writeReports } from './outputs.ts';
 import { Players } from './players.ts';
@@ -22,6 +23,8 @@ export interface CheckSettings {
   readonly only: readonly string[];
   /** Threads that play beside this one. */
   readonly workers: number;
+  /** Debug information of the driver, for the reports. */
+  readonly symbols?: Symbols | undefined;
 }
 
 export interface Budget {
@@ -80,7 +83,8 @@ export async function runCheck(config: MachineConfig, source: MachineSource, set
     }
     progress.end();
     const result = only.rules.length === 0 ? step.value : onlyRules(step.value, only.rules);
-    writeReports(result, source.driver, settings.outputs);
+    const { symbols, outputs } = settings;
+    writeReports(symbols === undefined ? result : symbolizeResult(result, symbols), source.driver, outputs);
     return interrupted ? INTERRUPTED : ExitCode[result.verdict];
   } finally {
     process.removeListener('SIGINT', interrupt);

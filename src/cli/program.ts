@@ -2,17 +2,22 @@
 import { availableParallelism } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { InternalError } from '../kernel/stops.ts';
+import type { DriverFile } from '../machine/driver-file.ts';
 import { defaultBudget, parseBudget, runCheck } from './check.ts';
 import { ExitCode, InputError } from './errors.ts';
 import { loadDriverFile } from './load.ts';
 import { type MachineOptions, machineFor } from './machine-options.ts';
 import { parseReporter } from './outputs.ts';
 import { runReplay } from './replay.ts';
+import { symbolsFor } from './symbols.ts';
 import { version } from './version.ts';
 
 const collect = (value: string, before: readonly string[]) => [...before, value];
 
-type CheckFlags = MachineOptions & {
+/** What a command about a driver takes. */
+type DriverFlags = MachineOptions & { readonly symbols?: string };
+
+type CheckFlags = DriverFlags & {
   readonly reporter: string[];
   readonly budget?: string;
   readonly bail?: boolean;
@@ -36,7 +41,15 @@ function program(finish: (code: number) => void): Command {
     command
       .argument('<driver>', 'an x64 .sys as shipped, or a miniport in TypeScript')
       .option('--device <model>', 'the hardware: a bundled model by name, or a .ts file that defines one')
-      .option('--inf <file>', "the driver's INF: its hardware ids and registry values");
+      .option('--inf <file>', "the driver's INF: its hardware ids and registry values")
+      .option('--symbols <file|folder>', "the driver's PDB; by default the one beside it");
+
+  /** The driver's debug information. A PDB that is merely there and of no use is told, and that is all. */
+  const symbols = (driver: DriverFile, path: string, named: string | undefined) => {
+    const found = symbolsFor(driver, path, named);
+    if (found.warning !== undefined) process.stderr.write(`haltex: ${found.warning}\n`);
+    return found.symbols;
+  };
 
   withMachine(haltex.command('check'))
     .description('plays every scenario on the driver and reports what was not undone')
@@ -55,23 +68,27 @@ function program(finish: (code: number) => void): Command {
     .action(async (path: string, options: CheckFlags) => {
       const outputs = (options.reporter.length === 0 ? ['pretty'] : options.reporter).map(parseReporter);
       if (outputs.every(({ file }) => file !== undefined)) outputs.unshift({ reporter: 'pretty', file: undefined });
-      const { reporter: _, budget, bail = false, only, workers, ...machine } = options;
+      const { reporter: _, budget, bail = false, only, workers, symbols: pdb, ...machine } = options;
+      const driver = await loadDriverFile(path);
       const settings = {
         outputs,
         budget: budget === undefined ? defaultBudget : parseBudget(budget),
         bail,
         only,
         workers: workers === undefined ? availableParallelism() - 1 : parseWorkers(workers),
+        symbols: symbols(driver, path, pdb),
       };
-      const config = await machineFor(await loadDriverFile(path), path, machine);
+      const config = await machineFor(driver, path, machine);
       finish(await runCheck(config, { driver: path, options: machine }, settings));
     });
 
   withMachine(haltex.command('replay'))
     .description('plays one scenario again and prints every step')
     .argument('<token>', 'the token of a finding')
-    .action(async (path: string, token: string, options: MachineOptions) => {
-      finish(runReplay(await machineFor(await loadDriverFile(path), path, options), token));
+    .action(async (path: string, token: string, { symbols: pdb, ...machine }: DriverFlags) => {
+      const driver = await loadDriverFile(path);
+      const known = symbols(driver, path, pdb);
+      finish(runReplay(await machineFor(driver, path, machine), token, known));
     });
 
   return haltex;

@@ -38,8 +38,8 @@ export function symbolizeEvents(events: readonly TraceEvent[], symbols: Symbols)
 
 type Fill = (stack: Stack) => Stack;
 
-/** One stack after another; what is at an address is looked up once. */
-function stackFiller(symbols: Symbols): Fill {
+/** Names one stack after another; what is at an address is looked up once. */
+export function stackFiller(symbols: Symbols): Fill {
   const { module } = symbols;
   const known = new Map<number, CodePlace | undefined>();
   const at = (rva: number) => {
