@@ -66,10 +66,20 @@ function decodeOne(memory: GuestMemory, param: Param, position: number, raw: Raw
 /** The arguments by name, as a record's body or a TypeScript routine gets them. */
 export function decodeArguments(memory: GuestMemory, params: Params, raw: RawArguments): Record<string, unknown> {
   const args: Record<string, unknown> = {};
-  Object.entries(params).forEach(([name, param], position) => {
-    args[name] = decodeOne(memory, param, position, raw);
-  });
+  let position = 0;
+  for (const name in params) args[name] = decodeOne(memory, params[name] as Param, position++, raw);
   return args;
+}
+
+/** The same as the trace shows them. */
+export function printableArguments(
+  memory: GuestMemory,
+  params: Params,
+  args: Readonly<Record<string, unknown>>,
+): Record<string, Value> {
+  const shown: Record<string, Value> = {};
+  for (const name in args) shown[name] = printable(memory, args[name], params[name]);
+  return shown;
 }
 
 const DEPTH = 3;
@@ -103,7 +113,8 @@ function printableStruct(memory: GuestMemory, value: Record<string, unknown>, ty
   const shown: Record<string, Value> = {};
   const header = value.Header as { Size?: number } | undefined;
   const limit = typeof header?.Size === 'number' ? header.Size : type.size;
-  for (const [field, fieldType] of Object.entries(type.fields)) {
+  for (const field in type.fields) {
+    const fieldType = type.fields[field] as CType<unknown>;
     if (type.offset(field) + fieldType.size > Math.max(limit, 4)) break;
     shown[field] = printable(memory, value[field], fieldType, depth + 1);
   }

@@ -7,7 +7,7 @@ import type { Recorder } from '../trace/recorder.ts';
 import { type Address, hex } from '../trace/units.ts';
 import { type GuestMemory, MemoryFault } from '../x64/memory.ts';
 import { Landing } from './activation.ts';
-import { decodeArguments, printable, printableResult, type RawArguments } from './arguments.ts';
+import { decodeArguments, printableArguments, printableResult, type RawArguments } from './arguments.ts';
 import type { HostEntry } from './host-code.ts';
 import { RaisedStatus } from './raised-status.ts';
 import type { AnyFunction, CallSite, Detail } from './record.ts';
@@ -48,6 +48,7 @@ export class Calls {
   private readonly resources: Resources;
   private readonly faults: FaultPlan;
   private readonly capture: StackCapture;
+  private readonly idle: () => boolean;
 
   constructor(parts: {
     memory: GuestMemory;
@@ -56,6 +57,8 @@ export class Calls {
     resources: Resources;
     faults: FaultPlan;
     capture: StackCapture;
+    /** Whether a point here would change nothing. */
+    idle?: () => boolean;
   }) {
     this.memory = parts.memory;
     this.scheduler = parts.scheduler;
@@ -63,6 +66,7 @@ export class Calls {
     this.resources = parts.resources;
     this.faults = parts.faults;
     this.capture = parts.capture;
+    this.idle = parts.idle ?? (() => false);
   }
 
   /** Performs a call of the driver to an imported function; gives what the record says it returns. */
@@ -77,13 +81,12 @@ export class Calls {
     if (entry.kind !== 'function') throw new Unsupported(entry.name, `a call through ${entry.name}`, this.capture());
     const { record, name: fn } = entry;
     const args = decodeArguments(this.memory, record.params, raw);
-    const shown = Object.fromEntries(
-      Object.entries(args).map(([name, value]) => [name, printable(this.memory, value, record.params[name])]),
-    );
+    const shown = printableArguments(this.memory, record.params, args);
     const { irql } = this.scheduler;
     const stack = irql < record.irql.min || irql > record.irql.max ? { stack: this.capture() } : {};
     const call = this.trace.emit({ kind: 'call', fn, args: shown, caller, ...stack });
-    yield this.before(fn) ? SPINNING : POINT;
+    if (this.before(fn)) yield SPINNING;
+    else if (!this.idle()) yield POINT;
     const injected = this.strike(entry, record, args, { caller, call });
     const came = (result: Value): void => {
       const mark = injected === undefined ? {} : { injected: `fail-${fn.toLowerCase()}-${injected.id}` };
@@ -109,7 +112,8 @@ export class Calls {
     args: Record<string, unknown>,
     site: Pick<FaultSite, 'caller' | 'call'>,
   ) {
-    const possible = record.failures?.filter((failure) => failure.when?.(args, services) ?? true) ?? [];
+    if (record.failures === undefined) return undefined;
+    const possible = record.failures.filter((failure) => failure.when?.(args, services) ?? true);
     if (possible.length === 0) return undefined;
     const ids = possible.map((failure) => failure.id);
     const chosen = this.faults.strike(fn, ids, { ...site, callback: this.scheduler.current.callbacks.at(-1)?.name });

@@ -74,7 +74,8 @@ export class GuestCode {
   private readonly processors: ProcessorBlocks;
   private loaded: Context | undefined;
   private irqlLowered = false;
-  private readonly freeStacks: Address[] = [];
+  /** Of contexts that have left guest code. */
+  private readonly freeStacks: Saved[] = [];
   /** Room of routines that have returned: what lies outside V8's heap is dear to make and to collect. */
   private readonly spare: Room[] = [];
 
@@ -116,8 +117,7 @@ export class GuestCode {
     const { own, before } = room;
     before.gpr.set(registers.gpr);
     before.xmm.set(registers.xmm);
-    own.gpr.fill(0n);
-    own.xmm.fill(0n);
+    clear(own);
     const { rflags, mxcsr } = own;
     const activation: Activation = {
       context,
@@ -145,7 +145,8 @@ export class GuestCode {
           return registers.gpr[Register.RAX] as bigint;
         }
         try {
-          yield* this.handle(activation, exit, registers);
+          if (exit.kind === 'host') yield* this.import_(activation, exit.address, registers);
+          else yield* this.handle(activation, exit, registers);
         } catch (error) {
           if (!(error instanceof Landing) || error.target.activation !== activation) throw error;
           this.registers(context);
@@ -168,11 +169,12 @@ export class GuestCode {
     this.cpu.stop();
   }
 
-  private *handle(activation: Activation, exit: Exit, registers: Registers): Coroutine<void> {
+  private *handle(
+    activation: Activation,
+    exit: Exclude<Exit, { kind: 'host' }>,
+    registers: Registers,
+  ): Coroutine<void> {
     switch (exit.kind) {
-      case 'host':
-        yield* this.import_(activation, exit.address, registers);
-        return;
       case 'budget':
         this.checkBudget(activation);
         yield this.irqlLowered ? POINT : SPINNING;
@@ -293,8 +295,9 @@ export class GuestCode {
   private savedOf(context: Context): Saved {
     const known = context.keep.get(this) as Saved | undefined;
     if (known !== undefined) return known;
-    const stack = this.freeStacks.pop() ?? this.newStack();
-    const saved: Saved = { ...emptyRegisters(NULL), stack };
+    const saved: Saved = this.freeStacks.pop() ?? { ...emptyRegisters(NULL), stack: this.newStack() };
+    const { stack } = saved;
+    clear(saved);
     saved.gpr[Register.RSP] = toBits(at(stack, STACK_SIZE - 64));
     context.keep.set(this, saved);
     return saved;
@@ -311,9 +314,18 @@ export class GuestCode {
     const saved = context.keep.get(this) as Saved | undefined;
     if (saved === undefined) return;
     context.keep.delete(this);
-    this.freeStacks.push(saved.stack);
+    this.freeStacks.push(saved);
     if (this.loaded === context) this.loaded = undefined;
   }
+}
+
+/** As `emptyRegisters` gives them. */
+function clear(registers: SavedRegisters): void {
+  registers.gpr.fill(0n);
+  registers.xmm.fill(0n);
+  registers.rflags = 0x202;
+  registers.mxcsr = 0x1f80;
+  registers.rip = NULL;
 }
 
 function copy(from: SavedRegisters, to: SavedRegisters): void {

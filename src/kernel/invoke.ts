@@ -4,7 +4,7 @@ import type { Recorder } from '../trace/recorder.ts';
 import { type Address, type Handle, NULL } from '../trace/units.ts';
 import { type GuestMemory, MemoryFault } from '../x64/memory.ts';
 import { Landing } from './activation.ts';
-import { decodeArguments, decodeResult, encodeResult, printable, printableResult } from './arguments.ts';
+import { decodeArguments, decodeResult, encodeResult, printableArguments, printableResult } from './arguments.ts';
 import type { Calls } from './calls.ts';
 import type { Exceptions } from './exceptions.ts';
 import type { GuestCode } from './guest.ts';
@@ -64,9 +64,7 @@ export class Invoker {
     );
     const decoded = decodeArguments(this.memory, record.params, (index) => raw[index] ?? 0n);
     context.callbacks.push({ name: record.name, adapter: adapter ?? context.callbacks.at(-1)?.adapter });
-    const shown = Object.fromEntries(
-      Object.entries(decoded).map(([name, value]) => [name, printable(this.memory, value, record.params[name])]),
-    );
+    const shown = printableArguments(this.memory, record.params, decoded);
     const enter = this.trace.emit({ kind: 'enter', callback: record.name, args: shown, address: routine });
     const irql = this.scheduler.irql;
     const locks = context.locks.length;

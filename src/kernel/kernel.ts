@@ -2,7 +2,7 @@
  * The kernel a machine runs on: one of each part, put together. Function bodies get this composition and use the parts they
  * need; the parts themselves are given only the few others they use.
  */
-import type { Stack } from '../trace/events.ts';
+import type { Frame, Stack } from '../trace/events.ts';
 import { Recorder } from '../trace/recorder.ts';
 import type { Address, Irql } from '../trace/units.ts';
 import type { Cpu, CpuHost } from '../x64/cpu.ts';
@@ -160,7 +160,13 @@ export class Kernel {
     this.kernelTimers = new KernelTimers(this);
     const { clock, timers, dpcs, dispatcher } = this;
     this.exTimers = new ExTimers({ ...this.parts(), clock, timers, dpcs, dispatcher, invoker: () => this.invoker });
-    this.calls = new Calls({ ...this.parts(), faults: options.faults ?? noFaults, capture: () => this.stack() });
+    this.calls = new Calls({
+      ...this.parts(),
+      faults: options.faults ?? noFaults,
+      capture: () => this.stack(),
+      // another strategy decides at every point
+      idle: options.strategy === undefined ? () => this.idle() : () => false,
+    });
     const cpu = options.cpu(this.cpuHost(), { start: this.code.start, size: HOST_CODE_SIZE });
     this.modules = new Modules({ ...this.parts(), ranges: cpu });
     this.exceptions = new Exceptions({ ...this.parts(), modules: this.modules });
@@ -182,7 +188,24 @@ export class Kernel {
   /** The driver's call stack in the current context, innermost frame first. */
   stack(): Stack {
     const frames = this.scheduler.active?.frames ?? [];
-    return frames.toReversed().flatMap((tell) => tell());
+    const stack: Frame[] = [];
+    for (let i = frames.length - 1; i >= 0; i--) stack.push(...(frames[i] as () => Stack)());
+    return stack;
+  }
+
+  /**
+   * Whether nothing waits to come in where the current context stands. In the plain order it would then go on at a point, so the
+   * way to the scheduler and back, through every coroutine in between, is spared.
+   */
+  private idle(): boolean {
+    const { scheduler, clock } = this;
+    const { current, limits, processors } = scheduler;
+    const now = clock.now;
+    if (clock.nextDue !== undefined && clock.nextDue <= now) return false;
+    if (current.affinity !== undefined || now > limits.time || scheduler.instructions > limits.instructions)
+      return false;
+    for (const { dpcs, interrupts } of processors) if (dpcs.length > 0 || interrupts.length > 0) return false;
+    return true;
   }
 
   private parts() {

@@ -28,6 +28,8 @@ interface Loaded extends Module {
   state: 'loaded' | 'unloaded';
   /** Sections that are gone. */
   readonly discarded: Section[];
+  /** Frames told so far: of return addresses, and of others. */
+  readonly frames: { readonly returned: Map<Address, Frame>; readonly others: Map<Address, Frame> };
 }
 
 /** `__security_cookie`'s value: fixed, so that runs repeat; not the compiler's default, which GsDriverEntry refuses. */
@@ -69,7 +71,8 @@ export class Modules {
     }
     this.fillGuardPointers(image, base);
     this.protect(image, base);
-    const module: Loaded = { name, image, base, state: 'loaded', discarded: [] };
+    const frames = { returned: new Map(), others: new Map() };
+    const module: Loaded = { name, image, base, state: 'loaded', discarded: [], frames };
     this.all.push(module);
     return module;
   }
@@ -199,9 +202,14 @@ export class Modules {
   frame(address: Address, returned = false): Frame {
     const module = this.all.find((candidate) => holds(candidate, address));
     if (module === undefined) return this.hostFrame(address);
+    const told = returned ? module.frames.returned : module.frames.others;
+    const known = told.get(address);
+    if (known !== undefined) return known;
     const offset = address - module.base;
     const name = exportName(module.image, returned ? offset - 1 : offset);
-    return { address, module: module.name, offset, ...(name === undefined ? {} : { name }) };
+    const frame: Frame = { address, module: module.name, offset, ...(name === undefined ? {} : { name }) };
+    told.set(address, frame);
+    return frame;
   }
 
   private hostFrame(address: Address): Frame {

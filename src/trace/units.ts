@@ -59,11 +59,8 @@ export function fromBits(bits: bigint): Address {
 
 /** `0xFFFFF80000001000`, the way debuggers on Windows print a pointer. */
 export function hex(value: number | bigint): string {
-  if (typeof value === 'number' && Number.isSafeInteger(value)) {
-    if (value >= 0) return `0x${value.toString(16).toUpperCase()}`;
-    const high = Math.floor(value / 0x1_0000_0000);
-    const low = value - high * 0x1_0000_0000;
-    return `0x${(high >>> 0).toString(16).toUpperCase()}${low.toString(16).toUpperCase().padStart(8, '0')}`;
+  if (typeof value === 'number' && value >= 0 && value < 0x8000_0000 && Number.isInteger(value)) {
+    return `0x${value.toString(16).toUpperCase()}`;
   }
   const bits = typeof value === 'bigint' ? BigInt.asUintN(64, value) : toBits(value);
   return `0x${bits.toString(16).toUpperCase()}`;
