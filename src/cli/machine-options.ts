@@ -29,16 +29,26 @@ export async function machineFor(driver: DriverFile, path: string, options: Mach
   return {
     driver,
     ...(device === undefined ? {} : { device }),
-    ...(inf === undefined ? {} : { adapterValues: installedBy(inf) }),
+    ...(inf === undefined ? {} : { adapterValues: installedBy(inf), parameters: inf.parameters }),
   };
 }
 
-/** The INF named, or the one beside the driver. */
+/** The INF named, or the one beside the driver. Lines that cannot be understood are told and left out. */
 function infFor(path: string, named: string | undefined): Inf | undefined {
-  if (named !== undefined) return readInf(readBytes(named));
-  const beside = path.replace(/\.\w+$/, '.inf');
-  return existsSync(beside) ? readInf(readBytes(beside)) : undefined;
+  const file = named ?? path.replace(/\.\w+$/, '.inf');
+  if (named === undefined && !existsSync(file)) return undefined;
+  const inf = readInf(readBytes(file));
+  const [first] = inf.problems;
+  if (named !== undefined && first?.line === 0) throw new InputError(`${file}: ${first.text}.`);
+  for (const { line, text } of inf.problems.slice(0, SHOWN_PROBLEMS)) {
+    process.stderr.write(`haltex: ${file}${line === 0 ? '' : `:${line}`}: ${text}.\n`);
+  }
+  const more = inf.problems.length - SHOWN_PROBLEMS;
+  if (more > 0) process.stderr.write(`haltex: ${file}: ${more} more lines are not as they should be.\n`);
+  return inf;
 }
+
+const SHOWN_PROBLEMS = 10;
 
 /** The values an installation with this INF leaves in the adapter's key. */
 function installedBy({ hardwareIds: [id], values }: Inf): Inf['values'] {

@@ -1,5 +1,6 @@
 /** Puts the parts together from one plain configuration, plays one scenario, and gives its trace. */
 import type { DeviceFactory } from '../devices/registry.ts';
+import type { InfParameter, InfValue } from '../image/inf.ts';
 import type { FaultPlan, FaultSite } from '../kernel/calls.ts';
 import { SLICE } from '../kernel/guest.ts';
 import { Kernel } from '../kernel/kernel.ts';
@@ -21,7 +22,9 @@ export interface MachineConfig {
   /** Virtual processors; two by default, so that what runs beside the driver can. */
   readonly processors?: number;
   /** Values of the adapter's key in the registry, as the INF's AddReg sections give them. */
-  readonly adapterValues?: Readonly<Record<string, string | number | Uint8Array>>;
+  readonly adapterValues?: Readonly<Record<string, InfValue>>;
+  /** The settings the INF lets users choose, with their bounds: scenarios vary them. */
+  readonly parameters?: readonly InfParameter[];
 }
 
 /** A call that was reached and could fail: what a scenario's fault names. */
@@ -73,6 +76,7 @@ function playOn(workbench: Workbench, config: MachineConfig, scenario: Scenario)
     disturb(kernel, device, scenario);
     const loaded = loadDriver(kernel, config.driver, config.adapterValues ?? {});
     imageBase = loaded.imageBase;
+    declareSettings(kernel, config.parameters ?? []);
     changeSettings(kernel, loaded.adapterKey, scenario.settings);
     const root = kernel.scheduler.startThread('PnP manager', play({ kernel, ndis, device, scenario, ...loaded }));
     kernel.scheduler.runUntilDone(root);
@@ -123,6 +127,13 @@ function kernelFault(kernel: Kernel, raised: unknown): unknown {
   } catch (stop) {
     return stop;
   }
+}
+
+/** What the INF says about settings, for whoever plans scenarios by the trace. */
+function declareSettings({ trace }: Kernel, parameters: readonly InfParameter[]): void {
+  if (parameters.length === 0) return;
+  const settings = parameters.map((parameter) => ({ ...parameter }));
+  trace.emit({ kind: 'fact', what: 'settings-declared', detail: { settings } });
 }
 
 /** What the scenario changes in the adapter's key after its installation. */
