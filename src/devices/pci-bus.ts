@@ -16,12 +16,18 @@ const SLOTS = 8;
 export interface Plugging {
   /** Tells several devices apart; the first by default. */
   readonly slot?: number;
+  /** Which addresses, ports and vectors it is given: the slot's own by default, another slot's after a rebalance. */
+  readonly resources?: number;
   /** `works`, or the trouble it shows: one of troubles.ts, or of the definition's own. */
   readonly hardware?: string;
 }
 
-function place(definition: DeviceDefinition<never, never>, slot: number, { withheld = [] }: BusTrouble): Placement {
-  const next = { memory: MEMORY.start + slot * MEMORY.size, port: PORTS.start + slot * PORTS.size };
+function place(
+  definition: DeviceDefinition<never, never>,
+  [slot, resources]: readonly [slot: number, resources: number],
+  { withheld = [] }: BusTrouble,
+): Placement {
+  const next = { memory: MEMORY.start + resources * MEMORY.size, port: PORTS.start + resources * PORTS.size };
   const end = { memory: next.memory + MEMORY.size, port: next.port + PORTS.size };
   const ranges = definition.bars.map(({ kind, size }): PciRange => {
     if (size < 4 || !Number.isInteger(Math.log2(size))) {
@@ -41,7 +47,7 @@ function place(definition: DeviceDefinition<never, never>, slot: number, { withh
     location: { bus: 1, device: slot, function: 0 },
     vectors: withheld.includes('interrupt')
       ? []
-      : Array.from({ length: count }, (_, index) => VECTORS.start + slot * VECTORS.size + index),
+      : Array.from({ length: count }, (_, index) => VECTORS.start + resources * VECTORS.size + index),
   };
 }
 
@@ -64,9 +70,11 @@ export function plug<S, O>(
   kernel: Kernel,
   definition: DeviceDefinition<S, O>,
   options: O,
-  { slot = 0, hardware = WORKS }: Plugging = {},
+  { slot = 0, resources = slot, hardware = WORKS }: Plugging = {},
 ): PciDevice {
-  if (slot < 0 || slot >= SLOTS) throw new TypeError(`the bus has ${SLOTS} slots, not ${slot + 1}`);
+  for (const number of [slot, resources]) {
+    if (number < 0 || number >= SLOTS) throw new TypeError(`the bus has ${SLOTS} slots, not ${number + 1}`);
+  }
   const own = definition.troubles?.[hardware];
   const trouble = own === undefined ? busTrouble(hardware) : {};
   if (trouble === undefined) {
@@ -78,5 +86,11 @@ export function plug<S, O>(
     what: 'device-plugged-in',
     detail: { device: definition.name, slot, hardware, troubles: troublesOf(untyped) },
   });
-  return new PciFunction(definition, place(untyped, slot, trouble), kernel, { ...options, ...own }, trouble);
+  return new PciFunction(
+    definition,
+    place(untyped, [slot, resources], trouble),
+    kernel,
+    { ...options, ...own },
+    trouble,
+  );
 }

@@ -5,6 +5,7 @@ import type { AccessSize, Hardware, InterruptSource } from '../kernel/hardware.t
 import type { PciDevice, PciRange } from '../kernel/pci.ts';
 import type { Scheduler } from '../kernel/scheduler.ts';
 import { Hang } from '../kernel/stops.ts';
+import type { Stack } from '../trace/events.ts';
 import type { Recorder } from '../trace/recorder.ts';
 import { hex, type VirtualTime } from '../trace/units.ts';
 import { ConfigSpace } from './config-space.ts';
@@ -38,13 +39,14 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
   readonly line: InterruptSource | undefined;
   readonly messages: readonly InterruptSource[];
   readonly sent: Uint8Array[] = [];
-  readonly state: S;
+  state: S;
   readonly registers: Record<string, number> = {};
   private readonly definition: DeviceDefinition<S, O>;
   private readonly hardware: Hardware;
   private readonly clock: Clock;
   private readonly trace: Recorder;
   private readonly scheduler: Scheduler;
+  private readonly stack: () => Stack;
   private readonly trouble: BusTrouble;
   private readonly config: ConfigSpace;
   private readonly blocks: readonly RegisterBlock<Device<S>>[];
@@ -54,18 +56,23 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
   private readonly masked = new Set<number>();
   private here: boolean;
   private pulled = false;
+  /** False in D3: it is in its slot, and only its configuration space answers. */
+  private powered = true;
+  private readonly options: O;
   /** The driver's accesses to registers and ports so far. */
   private accesses = 0;
   /** For each context its accesses without a call of its own between them, and the length of the trace at the last. */
   private readonly inRow = new Map<string, { count: number; events: number }>();
   /** Routines of the driver that have touched the device. */
   private readonly touchedBy = new Set<string>();
+  /** … and that have touched it without power. */
+  private readonly touchedWithoutPower = new Set<string>();
   private targets: readonly DmaTarget[] | undefined;
 
   constructor(
     definition: DeviceDefinition<S, O>,
     placement: Placement,
-    parts: { hardware: Hardware; clock: Clock; trace: Recorder; scheduler: Scheduler },
+    parts: { hardware: Hardware; clock: Clock; trace: Recorder; scheduler: Scheduler; stack(): Stack },
     options: O,
     trouble: BusTrouble = {},
   ) {
@@ -77,6 +84,7 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     this.clock = parts.clock;
     this.trace = parts.trace;
     this.scheduler = parts.scheduler;
+    this.stack = () => parts.stack();
     this.trouble = trouble;
     this.here = trouble.absent !== true;
     this.ranges = placement.ranges.filter(({ kind }) => !placement.withheld.includes(kind));
@@ -92,6 +100,7 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
       messages: interrupts.messages,
       capability: interrupts.capability ?? 'msi',
     });
+    this.options = options;
     this.state = definition.state(options);
     this.blocks = definition.bars.map(
       ({ registers }, bar) =>
@@ -116,6 +125,11 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     if (this.here) definition.started?.(this);
   }
 
+  /** In its slot, and with power. */
+  private get answers(): boolean {
+    return this.here && this.powered;
+  }
+
   get present(): boolean {
     return this.here;
   }
@@ -125,36 +139,57 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     this.silence();
   }
 
+  power(on: boolean): void {
+    if (on === this.powered) return;
+    this.targets = undefined;
+    if (!on) {
+      this.powered = false;
+      this.stopWorking();
+      return;
+    }
+    // Out of D3 it comes as out of a reset; the bus driver has restored configuration space (page: pci power states, assumed).
+    this.powered = true;
+    this.state = this.definition.state(this.options);
+    for (const block of this.blocks) block.reset();
+    this.pending = [];
+    this.touchedWithoutPower.clear();
+    if (this.here) this.definition.started?.(this);
+  }
+
   /** Whether in its slot or not: nobody answers any more, and nothing happens any more. */
   private silence(): void {
     this.here = false;
+    this.stopWorking();
+  }
+
+  private stopWorking(): void {
     for (const { alarm } of this.timers) this.clock.cancel(alarm);
     this.timers.clear();
     if (this.line?.asserted) this.hardware.deassert(this.line);
   }
 
   activity(): readonly string[] {
-    return this.here ? this.definition.activity(this) : [];
+    return this.answers ? this.definition.activity(this) : [];
   }
 
   /** Kept until the next access or step of the device: a machine asks at every block it frees. */
   dmaTargets(): readonly DmaTarget[] {
-    if (!this.here || !this.config.busMaster) return [];
+    if (!this.answers || !this.config.busMaster) return [];
     this.targets ??= this.definition.dmaTargets?.(this) ?? [];
     return this.targets;
   }
 
   receive(frame: Uint8Array): void {
     this.targets = undefined;
-    if (this.here) this.definition.receive?.(this, frame);
+    if (this.answers) this.definition.receive?.(this, frame);
   }
 
   provoke(): void {
-    if (this.here) this.definition.provoke?.(this);
+    if (this.answers) this.definition.provoke?.(this);
   }
 
   cable(connected: boolean): void {
-    if (this.here) this.definition.cable?.(this, connected);
+    if (this.answers) this.definition.cable?.(this, connected);
   }
 
   // --- configuration space, and what the bus driver programs in it ---
@@ -189,7 +224,7 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
   interrupts(...pending: readonly boolean[]): void {
     const before = this.pending;
     this.pending = pending;
-    if (!this.here) return;
+    if (!this.answers) return;
     if (this.config.messagesEnabled) {
       pending.forEach((up, message) => {
         const sent = this.messages[Math.min(message, this.messages.length - 1)];
@@ -203,11 +238,11 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
   }
 
   readMemory(physical: number, size: number): Uint8Array {
-    return this.here && this.config.busMaster ? this.hardware.dmaRead(physical, size) : new Uint8Array(size);
+    return this.answers && this.config.busMaster ? this.hardware.dmaRead(physical, size) : new Uint8Array(size);
   }
 
   writeMemory(physical: number, data: Uint8Array): void {
-    if (this.here && this.config.busMaster) this.hardware.dmaWrite(physical, data);
+    if (this.answers && this.config.busMaster) this.hardware.dmaWrite(physical, data);
   }
 
   peekMemory(physical: number, size: number): Uint8Array | undefined {
@@ -260,7 +295,8 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     this.noteRoutine();
     this.endSpin();
     if (this.here && this.accesses >= (this.trouble.silentFrom ?? Number.POSITIVE_INFINITY)) this.silence();
-    if (!this.here) return size === 8 ? -1 : 2 ** (8 * size) - 1;
+    if (this.here && !this.powered) this.noteNoPower();
+    if (!this.answers) return size === 8 ? -1 : 2 ** (8 * size) - 1;
     this.targets = undefined;
     const result = perform();
     this.targets = undefined;
@@ -274,6 +310,16 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     this.touchedBy.add(routine);
     const detail = { device: this.definition.name, routine, access: this.accesses };
     this.trace.emit({ kind: 'fact', what: 'device-first-access', detail });
+  }
+
+  /** A routine of the driver reaches for a device in D3: once for each routine. */
+  private noteNoPower(): void {
+    const { active } = this.scheduler;
+    const routine = active?.callbacks.at(-1)?.name ?? active?.name ?? '';
+    if (this.touchedWithoutPower.has(routine)) return;
+    this.touchedWithoutPower.add(routine);
+    const detail = { device: this.definition.name, routine };
+    this.trace.emit({ kind: 'fact', what: 'device-access-without-power', detail, stack: this.stack() });
   }
 
   /**

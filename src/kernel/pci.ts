@@ -29,6 +29,11 @@ export interface PciDevice extends DmaMaster {
   /** Pulls the device out of its slot. */
   remove(): void;
   /**
+   * The bus driver takes it to D3, where only its configuration space answers and it forgets everything, or back to D0. Each
+   * routine of the driver that touches it meanwhile is a fact, `device-access-without-power`.
+   */
+  power(on: boolean): void;
+  /**
    * What it is still doing on its own; empty when it is stopped. Rules and reports know these words: `receive DMA`,
    * `transmit DMA`, `interrupts enabled`, `tick running`, `wake-up armed`; a model may add its own.
    */

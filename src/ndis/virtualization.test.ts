@@ -18,6 +18,7 @@ function physicalFunction(): PciDevice {
     readConfig: (offset: number, size: 1 | 2 | 4) => config[get[size]](offset, true),
     writeConfig: (offset: number, size: 1 | 2 | 4, value: number) => config[set[size]](offset, value, true),
     remove() {},
+    power() {},
     activity: () => [],
     receive() {},
   } as unknown as PciDevice;
