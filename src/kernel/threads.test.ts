@@ -30,6 +30,20 @@ function machine(processors = 1) {
 }
 
 describe('system threads', () => {
+  it('can be waited for by their handle', () => {
+    const { wdk, run, start } = machine();
+    run(function* () {
+      const { ThreadHandle } = yield* start(function* () {
+        yield* wdk.KeDelayExecutionThread({ WaitMode: 0, Alertable: false, Interval: { QuadPart: -50 * MILLISECOND } });
+      });
+      const soon = { Handle: ThreadHandle, Alertable: false, Timeout: { QuadPart: -5 * MILLISECOND } };
+      expect(yield* wdk.ZwWaitForSingleObject(soon)).toBe(0x102);
+      expect(yield* wdk.ZwWaitForSingleObject({ Handle: ThreadHandle, Alertable: false })).toBe(0);
+      yield* wdk.ZwClose({ Handle: ThreadHandle });
+      expect((yield* wdk.ZwWaitForSingleObject(soon)) >>> 0).toBe(0xc0000008);
+    });
+  });
+
   it('run with their context, end themselves, and can be waited for', () => {
     const { kernel, wdk, run, start, reference } = machine();
     const log: unknown[] = [];

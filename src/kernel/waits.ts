@@ -6,9 +6,11 @@ import { type Address, at, hex, NULL, type VirtualTime } from '../trace/units.ts
 import { KMUTANT, ObjectType, type WaitResult } from './dispatcher.ts';
 import type { Kernel } from './kernel.ts';
 import { i32, struct } from './layout.ts';
-import { A, ANY, BOOLEAN, D, functionsOf, IN, INOPT, LONG, POINTER, UCHAR, ULONG } from './record.ts';
+import { KernelObject } from './object-manager.ts';
+import { A, ANY, BOOLEAN, D, functionsOf, HANDLE, IN, INOPT, LONG, POINTER, UCHAR, ULONG } from './record.ts';
 import { type Coroutine, SPINNING } from './scheduler.ts';
-import { BugCheck } from './stops.ts';
+import { Status } from './status.ts';
+import { BugCheck, Unsupported } from './stops.ts';
 import { DISPATCHER_HEADER, LARGE_INTEGER } from './structures.ts';
 
 const f = functionsOf<Kernel>();
@@ -26,6 +28,9 @@ const WaitAll = 0;
 function deadline(kernel: Kernel, timeout: { QuadPart: number } | undefined): { deadline?: VirtualTime } {
   return timeout === undefined ? {} : { deadline: kernel.clock.dueAt(timeout.QuadPart) };
 }
+
+/** What has a dispatcher header of its own. */
+const WAITABLE: readonly string[] = ['Event', 'Semaphore', 'Thread'];
 
 const statusOf = (result: WaitResult): number => (result === 'timeout' ? STATUS_TIMEOUT : result);
 
@@ -182,6 +187,22 @@ export const waitFunctions = {
     irql: D,
     *body(kernel, { Object: object, Timeout }) {
       return statusOf(yield* kernel.dispatcher.wait([object], deadline(kernel, Timeout)));
+    },
+  }),
+  ZwWaitForSingleObject: f({
+    module: 'ntoskrnl.exe',
+    page: 'ntifs-zwwaitforsingleobject',
+    params: { Handle: HANDLE, Alertable: BOOLEAN, Timeout: INOPT(LARGE_INTEGER) },
+    returns: 'status',
+    irql: D,
+    *body(kernel, { Handle: handle, Timeout }, { fn }) {
+      const entry = kernel.handles.entry(handle);
+      if (entry === undefined) return Status.INVALID_HANDLE;
+      const { object } = entry;
+      if (!(object instanceof KernelObject) || !WAITABLE.includes(object.type)) {
+        throw new Unsupported(fn, `a wait for what is behind a handle of type ${entry.type}`, kernel.stack());
+      }
+      return statusOf(yield* kernel.dispatcher.wait([object.address], deadline(kernel, Timeout)));
     },
   }),
   KeWaitForMultipleObjects: f({

@@ -64,6 +64,7 @@ typedef KSTART_ROUTINE *PKSTART_ROUTINE;
 NTKERNELAPI NTSTATUS PsCreateSystemThread(PHANDLE Thread, ULONG Access, POBJECT_ATTRIBUTES Attributes, HANDLE Process,
                                           PCLIENT_ID ClientId, PKSTART_ROUTINE Routine, PVOID Context);
 NTKERNELAPI NTSTATUS PsTerminateSystemThread(NTSTATUS Status);
+NTKERNELAPI NTSTATUS ZwWaitForSingleObject(HANDLE Object, BOOLEAN Alertable, PLARGE_INTEGER Timeout);
 NTKERNELAPI HANDLE PsGetCurrentThreadId(VOID);
 NTKERNELAPI HANDLE PsGetCurrentProcessId(VOID);
 #define PsGetCurrentThread() KeGetCurrentThread()
