@@ -1,12 +1,13 @@
 #!/bin/sh
 # Builds the sample drivers with clang and lld.
 #
-#   build.sh [FOLDER]            build every sample; the .sys files beside their sources are rewritten
-#   build.sh --check [FOLDER]    build into a temporary folder and compare with the committed .sys files, byte for byte
-#   build.sh --pdb DIR [FOLDER]  build into DIR, with a .pdb beside each .sys; the committed files stay as they are
+#   build.sh [FOLDER]            build every sample; the files beside their sources are rewritten
+#   build.sh --check [FOLDER]    build into a temporary folder and compare with the committed files, byte for byte
+#   build.sh --pdb DIR [FOLDER]  build into DIR, with a .pdb beside every .sys; the committed files stay as they are
 #
-# With FOLDER, the drivers of that folder instead of the samples: each .c file in it is one.
-# The same sources give the same bytes: no times, no paths, no host in them. Committed files come from clang 14.
+# With FOLDER, the drivers of that folder instead of the samples: each .c or .cpp file in it is one, and once more with each
+# of the SEED_... names defined that it mentions. They go into FOLDER/built where there is one; FOLDER/include is searched.
+# The same sources give the same bytes: no times, no paths, no host in them. Committed files come from Debian's clang 14.
 set -eu
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
@@ -14,6 +15,9 @@ usage() {
     echo "usage: build.sh [--check | --pdb DIR] [FOLDER]" >&2
     exit 2
 }
+
+# Samples whose .pdb is committed beside them.
+with_pdb="nic/nic.sys broken/halt-leaks-interrupt/halt-leaks-interrupt.sys"
 
 mode=write
 dir=
@@ -55,8 +59,9 @@ cflags="--target=x86_64-pc-windows-msvc -std=c11 -O2 -ffreestanding -nostdinc -f
     -fstack-protector-strong -fasynchronous-unwind-tables -fno-ident -Wall -Wextra -Werror -Wno-multichar -I include"
 lflags="/nologo /driver /subsystem:native /nodefaultlib /entry:DriverEntry /machine:x64 /Brepro /opt:ref /opt:icf
     /incremental:no"
-if [ "$mode" = pdb ]; then
-    cflags="$cflags -g -gcodeview -ffile-prefix-map=$here=."
+# Functions, lines and inlined functions, no types. What a PDB says of paths begins at the repository.
+if [ "$mode" = pdb ] || [ "$base" = "$here" ]; then
+    cflags="$cflags -gline-tables-only -gcodeview -ffile-compilation-dir=samples/c -resource-dir=."
 fi
 
 # Import libraries from our own lists of names.
@@ -76,13 +81,21 @@ compile() {
 link() {
     sys=$1
     shift
-    mkdir -p "$out/$(dirname "$sys")"
-    if [ "$mode" = pdb ]; then
-        lld-link $lflags /debug "/pdb:$out/${sys%.sys}.pdb" "/pdbaltpath:%_PDB%" "/out:$out/$sys" "$@" "$work"/*.lib
-    else
-        lld-link $lflags "/out:$out/$sys" "$@" "$work"/*.lib
-    fi
+    name=$(basename "$sys" .sys)
+    target=$out/$(dirname "$sys")
+    mkdir -p "$target"
+    pdb=
+    case "$mode $with_pdb " in
+    pdb\ * | *" $sys "*) pdb="/debug /pdb:$name.pdb /pdbaltpath:%_PDB% /pdbsourcepath:." ;;
+    esac
+    # The command line stands in the PDB: without paths, it is the same everywhere.
+    objects=$(for file in "$@" "$work"/*.lib; do echo "${file#"$work/"}"; done)
+    (cd "$work" && lld-link $lflags $pdb "/out:$name.sys" $objects)
+    mv "$work/$name.sys" "$target"
     built="$built $sys"
+    [ -n "$pdb" ] || return 0
+    mv "$work/$name.pdb" "$target"
+    built="$built ${sys%.sys}.pdb"
 }
 
 built=
@@ -117,10 +130,28 @@ samples() {
 
 singles() {
     mkdir "$work/single"
-    for source in "$base"/*.c; do
-        name=$(basename "$source" .c)
-        compile "$source" "$work/single/$name.obj"
-        link "$name.sys" "$work/single/$name.obj" "$work"/support/*.obj
+    sub=
+    [ ! -d "$base/built" ] || sub=built/
+    [ ! -d "$base/include" ] || cflags="$cflags -I $base/include"
+    for source in "$base"/*.c "$base"/*.cpp; do
+        [ -f "$source" ] || continue
+        plain=$cflags
+        driver=$(basename "$source")
+        driver=${driver%.*}
+        # SEED_TX_RING in ladder.c: ladder-tx-ring.sys
+        for seed in '' $(grep -oE 'SEED_[A-Z0-9_]+' "$source" | sort -u); do
+            name=$driver
+            if [ -n "$seed" ]; then
+                name=$driver-$(echo "${seed#SEED_}" | tr 'A-Z_' 'a-z-')
+                cflags="$plain -D$seed"
+            fi
+            case $source in
+            *.cpp) cflags=$(echo "$cflags" | sed 's/-std=c11/-std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics/') ;;
+            esac
+            compile "$source" "$work/single/$name.obj"
+            link "$sub$name.sys" "$work/single/$name.obj" "$work"/support/*.obj
+            cflags=$plain
+        done
     done
 }
 
@@ -128,15 +159,15 @@ if [ "$base" = "$here" ]; then samples; else singles; fi
 
 if [ "$mode" = check ]; then
     differ=0
-    for sys in $built; do
-        if ! cmp -s "$out/$sys" "$base/$sys"; then
-            echo "differs: $(basename "$base")/$sys" >&2
+    for file in $built; do
+        if ! cmp -s "$out/$file" "$base/$file"; then
+            echo "differs: $(basename "$base")/$file" >&2
             differ=1
         fi
     done
-    [ $differ -eq 0 ] && echo "all $(echo $built | wc -w) drivers are as committed"
+    [ $differ -eq 0 ] && echo "all $(echo $built | wc -w) files are as committed"
     exit $differ
 fi
-for sys in $built; do
-    echo "$sys $(wc -c <"$out/$sys")"
+for file in $built; do
+    echo "$file $(wc -c <"$out/$file")"
 done
