@@ -81,6 +81,11 @@ it('installs the device asked for', () => {
   expect(read(text, 'PCI\\VEN_0000&DEV_0000').values).toEqual({});
 });
 
+it('takes a template for what stampinf makes of it', () => {
+  const template = text.replaceAll('NTamd64', 'NT$ARCH$');
+  expect(read(template).hardwareIds).toEqual(read(text).hardwareIds);
+});
+
 describe('other encodings', () => {
   const words = (order: readonly [number, number]) =>
     Uint8Array.from([...order, ...[...text].flatMap((char) => [char.charCodeAt(0) & 0xff, char.charCodeAt(0) >> 8])]);

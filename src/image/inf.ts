@@ -58,9 +58,14 @@ export function readInf(bytes: Uint8Array, hardwareId?: string): Inf {
   };
 }
 
-/** Of a decorated name's variants those for x64 Windows, the most special first: `.NTamd64.10.0`, `.NTamd64`, `.NT`, none. */
+/**
+ * Of a decorated name's variants those for x64 Windows, the most special first: `.NTamd64.10.0`, `.NTamd64`, `.NT`, none.
+ * `.NT$ARCH$` is what stampinf makes `.NTamd64` of: samples and sources have such templates.
+ */
 function forThisWindows(names: readonly string[], base: string): string[] {
-  const decorated = names.filter((name) => name.startsWith(`${base}.ntamd64`)).toSorted((a, b) => (a < b ? 1 : -1));
+  const decorated = names
+    .filter((name) => ['ntamd64', 'nt$arch$'].some((architecture) => name.startsWith(`${base}.${architecture}`)))
+    .toSorted((a, b) => (a < b ? 1 : -1));
   return [...decorated, `${base}.nt`, base].filter((name) => names.includes(name));
 }
 

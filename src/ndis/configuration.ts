@@ -155,6 +155,13 @@ function read(key: RegistryKey | undefined, name: string): ConfigurationValue | 
   return value === undefined ? undefined : fromRegistry(value);
 }
 
+/** Which settings the driver looks for, as what, and what is there: scenarios vary them. */
+function noteRead({ kernel }: Ndis, name: string, type: number, value: ConfigurationValue | undefined): void {
+  const asked = type <= ParameterType.hexInteger ? 'integer' : 'text';
+  const detail = { name, asked, found: value?.type ?? null };
+  kernel.trace.emit({ kind: 'fact', what: 'setting-read', detail });
+}
+
 /** The registry path a handle's configuration lies at. */
 function pathOf(ndis: Ndis, handle: Handle): string | undefined {
   const driver = ndis.drivers.find((candidate) => candidate.handle === handle);
@@ -296,6 +303,7 @@ export const configurationFunctions = {
       const system = predefined[keyword.toLowerCase()];
       const value: ConfigurationValue | undefined =
         system === undefined ? read(open?.key, keyword) : { type: 'integer', value: system };
+      if (system === undefined) noteRead(ndis, keyword, type, value);
       if (open === undefined || value === undefined) Status.set(NDIS_STATUS_FAILURE);
       else {
         const shown: ConfigurationValue =
@@ -351,6 +359,7 @@ export const configurationFunctions = {
     body(ndis, { Status, NetworkAddress, NetworkAddressLength, ConfigurationHandle }, { fn }) {
       const open = ndis.configuration.named(ConfigurationHandle, fn);
       const value = read(open?.key, 'NetworkAddress');
+      noteRead(ndis, 'NetworkAddress', ParameterType.string, value);
       if (open === undefined || value?.type !== 'string') Status.set(NDIS_STATUS_FAILURE);
       else {
         const address = addressBytes(value.value);

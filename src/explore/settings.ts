@@ -1,0 +1,82 @@
+/**
+ * Settings of the adapter's key: each one missing, of another type than the driver expects, and at its bounds. Which there are
+ * says the INF, and the plain run for those the driver asks for though no INF names them.
+ */
+import type { InfParameter } from '../image/inf.ts';
+import { plainScenario, type Scenario, type SettingValue } from '../machine/scenario.ts';
+import type { TraceEvent } from '../trace/events.ts';
+import { listed, type Phase } from './phase.ts';
+
+export const settings: Phase = listed('settings', ({ plain }) => changedSettings(plain.events));
+
+/** Values tried of an enumeration; Windows' own have at most a dozen. */
+const CHOICES = 16;
+const HUGE = 0xffff_ffff;
+/** Longer than any buffer a driver has for a value. */
+const LONG = 'x'.repeat(300);
+
+/** A setting and what to try of it, the likeliest to hurt first. */
+interface Trial {
+  readonly name: string;
+  readonly values: readonly SettingValue[];
+}
+
+/** One scenario for each value; first values of all settings come before second ones, so that a short budget sees each. */
+export function changedSettings(plain: readonly TraceEvent[]): Scenario[] {
+  const trials = trialsOf(plain);
+  const most = Math.max(0, ...trials.map(({ values }) => values.length));
+  return Array.from({ length: most }, (_, round) => round).flatMap((round) =>
+    trials.flatMap(({ name, values }) => {
+      const value = values[round];
+      return value === undefined ? [] : [{ ...plainScenario, settings: { [name]: value } }];
+    }),
+  );
+}
+
+/** Only what the driver reads: a value nobody asks for changes nothing. */
+function trialsOf(plain: readonly TraceEvent[]): Trial[] {
+  const [declared] = factsOf(plain, 'settings-declared');
+  const parameters = (declared?.detail.settings ?? []) as unknown as readonly InfParameter[];
+  const trials = new Map<string, Trial>();
+  for (const { detail } of factsOf(plain, 'setting-read')) {
+    const name = detail.name as string;
+    const key = name.toLowerCase();
+    if (trials.has(key)) continue;
+    const parameter = parameters.find((candidate) => candidate.name.toLowerCase() === key);
+    const values =
+      key === 'networkaddress' ? addresses : detail.asked === 'integer' ? numbers(parameter) : texts(parameter);
+    // What is missing already need not be taken away.
+    trials.set(key, { name, values: [...new Set(detail.found === null ? values : [null, ...values])] });
+  }
+  return [...trials.values()];
+}
+
+const factsOf = (events: readonly TraceEvent[], what: string) =>
+  events.flatMap((event) => (event.kind === 'fact' && event.what === what ? [event] : []));
+
+/** A list of bytes is REG_BINARY; as text numbers stand in the registry that come from an INF, and NDIS converts them. */
+function numbers(parameter: InfParameter | undefined): SettingValue[] {
+  if (parameter === undefined) return [0, HUGE, NO_NUMBER, BINARY, ''];
+  const { min, max, choices } = parameter;
+  const text = (value: number) => value.toString(parameter.base);
+  const bounds = [...(max === undefined ? [] : [max, max + 1]), ...(min === undefined ? [] : [min, min - 1]), 0, HUGE];
+  return [...bounds.filter((value) => value >= 0).map(text), NO_NUMBER, BINARY, '', ...choices.slice(0, CHOICES)];
+}
+
+function texts(parameter: InfParameter | undefined): SettingValue[] {
+  const atLimit = parameter?.limit === undefined ? [] : ['x'.repeat(Math.min(parameter.limit, LONG.length))];
+  return ['', LONG, 0, BINARY, ...atLimit, ...(parameter?.choices.slice(0, CHOICES) ?? [])];
+}
+
+const NO_NUMBER = 'haltex';
+const BINARY = [0xff];
+/** A good address; a group's; none; too short; too long; no digits. */
+const addresses: readonly SettingValue[] = [
+  '020000000001',
+  '01005e000001',
+  '',
+  '0200',
+  '02-00-00-00-00-00-00-01',
+  NO_NUMBER,
+  0,
+];
