@@ -1,0 +1,139 @@
+/** One finding: the rule, the sentence, both stacks with their source, the scenario, the command that plays it again. */
+import { useState } from 'preact/hooks';
+import type { ShownFinding, ShownFrame } from '../../report/data.ts';
+
+const titles: Readonly<Record<string, string>> = { acquired: 'Acquired', here: 'Where it goes wrong' };
+
+export function FindingCard({
+  finding,
+  number,
+  onOpen,
+}: {
+  readonly finding: ShownFinding;
+  readonly number: number;
+  readonly onOpen: () => void;
+}) {
+  const { rule, title, severity, message, stacks, scenario, count, faultPoints, replay, pages, trace } = finding;
+  return (
+    <article class={`finding ${severity}`} aria-labelledby={`finding-${number}`}>
+      <h3 id={`finding-${number}`}>
+        <span class={`pill ${severity}`}>{severity}</span> <code>{rule}</code>
+      </h3>
+      <p class="message">{message}</p>
+      <p class="rule-title">
+        {title}{' '}
+        {pages.map((page) => (
+          <a key={page} href={page} rel="noreferrer">
+            {page.split('/').at(-1)}
+          </a>
+        ))}
+      </p>
+      {stacks.length > 0 && (
+        <div class="stacks">
+          {stacks.map((stack) => (
+            <StackView key={stack.title} title={titles[stack.title] ?? stack.title} frames={stack.frames} />
+          ))}
+        </div>
+      )}
+      <dl class="how">
+        <dt>Scenario</dt>
+        <dd>
+          {scenario}
+          {count > 1 && <span class="more"> and {(count - 1).toLocaleString('en-US')} more</span>}
+          {faultPoints.length > 0 && (
+            <details>
+              <summary>
+                {faultPoints.length === 1
+                  ? 'One failing call shows it'
+                  : `Each of ${faultPoints.length} failing calls shows it`}
+              </summary>
+              <ul class="points">
+                {faultPoints.map((point) => (
+                  <li key={point}>{point}</li>
+                ))}
+              </ul>
+            </details>
+          )}
+        </dd>
+        <dt>Replay</dt>
+        <dd>
+          <Command text={replay} />
+        </dd>
+      </dl>
+      {trace !== undefined && (
+        <button type="button" class="primary" onClick={onOpen}>
+          Show in the unload picture
+        </button>
+      )}
+    </article>
+  );
+}
+
+function StackView({ title, frames }: { readonly title: string; readonly frames: readonly ShownFrame[] }) {
+  const first = frames.findIndex(({ source }) => source?.excerpt !== undefined);
+  return (
+    <section class="stack" aria-label={`Stack: ${title}`}>
+      <h4>{title}</h4>
+      <ol>
+        {frames.map((frame, index) => (
+          <li key={index} class={frame.own ? 'own' : 'outside'}>
+            {frame.source?.excerpt === undefined ? (
+              <code>{frame.text}</code>
+            ) : (
+              <details open={index === first}>
+                <summary>
+                  <code>{frame.text}</code>
+                </summary>
+                <Excerpt frame={frame} />
+              </details>
+            )}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+export function Excerpt({ frame: { source, text } }: { readonly frame: ShownFrame }) {
+  if (source?.excerpt === undefined) return null;
+  const { first, lines } = source.excerpt;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it
+    <section class="source" tabIndex={0} aria-label={`Source at ${text}`}>
+      <pre>
+        {lines.map((line, index) => (
+          <span key={index} class={first + index === source.line ? 'here' : undefined}>
+            <span class="number">{first + index}</span>
+            {line}
+            {'\n'}
+          </span>
+        ))}
+      </pre>
+    </section>
+  );
+}
+
+/** A command with a button that copies it. */
+export function Command({ text }: { readonly text: string }) {
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setCopied(true);
+      setTimeout(() => setCopied(false), 2000);
+    } catch {
+      // A page opened from disk may have no clipboard; the text is there to select.
+    }
+  };
+  return (
+    <span class="command">
+      <code>{text}</code>
+      <button type="button" onClick={copy}>
+        {copied ? 'Copied' : 'Copy'}
+      </button>
+      <span role="status" class="unseen">
+        {copied ? 'Copied to the clipboard' : ''}
+      </span>
+    </span>
+  );
+}
