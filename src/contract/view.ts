@@ -22,33 +22,43 @@ export class TraceView {
   readonly events: readonly TraceEvent[];
   readonly spans: readonly Span[];
   readonly holdings: readonly Holding[];
+  private readonly byKind: ReadonlyMap<string, readonly TraceEvent[]>;
+  private readonly factsByName: ReadonlyMap<string, readonly EventOf<'fact'>[]>;
+  private readonly callsByFunction: ReadonlyMap<string, readonly EventOf<'call'>[]>;
+  private readonly returnsByFunction: ReadonlyMap<string, readonly EventOf<'return'>[]>;
+  private readonly spansByCallback: ReadonlyMap<string, readonly Span[]>;
 
   constructor(events: readonly TraceEvent[]) {
     this.events = events;
-    this.spans = spansOf(events);
-    this.holdings = holdingsOf(events);
+    this.byKind = grouped(events, ({ kind }) => kind);
+    this.factsByName = grouped(this.of('fact'), ({ what }) => what);
+    this.callsByFunction = grouped(this.of('call'), ({ fn }) => fn);
+    this.returnsByFunction = grouped(this.of('return'), ({ fn }) => fn);
+    this.spans = spansOf(this.of('enter'), this.of('leave'));
+    this.spansByCallback = grouped(this.spans, ({ callback }) => callback);
+    this.holdings = holdingsOf(this.of('acquire'), this.of('undo'));
   }
 
-  of<K extends EventBody['kind']>(kind: K): EventOf<K>[] {
-    return this.events.filter((event): event is EventOf<K> => event.kind === kind);
+  of<K extends EventBody['kind']>(kind: K): readonly EventOf<K>[] {
+    return (this.byKind.get(kind) ?? []) as readonly EventOf<K>[];
   }
 
-  facts(what: string): EventOf<'fact'>[] {
-    return this.of('fact').filter((event) => event.what === what);
+  facts(what: string): readonly EventOf<'fact'>[] {
+    return this.factsByName.get(what) ?? [];
   }
 
-  calls(...fns: readonly string[]): EventOf<'call'>[] {
-    return this.of('call').filter((event) => fns.includes(event.fn));
+  calls(...fns: readonly string[]): readonly EventOf<'call'>[] {
+    return inOrder(this.callsByFunction, fns, ({ seq }) => seq);
   }
 
   /** Every return from calls of these functions. */
-  returns(...fns: readonly string[]): EventOf<'return'>[] {
-    return this.of('return').filter((event) => fns.includes(event.fn));
+  returns(...fns: readonly string[]): readonly EventOf<'return'>[] {
+    return inOrder(this.returnsByFunction, fns, ({ seq }) => seq);
   }
 
   /** The spans of a routine, in order. */
-  runs(...callbacks: readonly string[]): Span[] {
-    return this.spans.filter((span) => callbacks.includes(span.callback));
+  runs(...callbacks: readonly string[]): readonly Span[] {
+    return inOrder(this.spansByCallback, callbacks, ({ enter }) => enter.seq);
   }
 
   /** Live at that point of the trace. */
@@ -68,9 +78,8 @@ export class TraceView {
   /** Names of the things that facts said had begun and had not ended at that point. */
   underWay(seq: number, begin: string, ends: readonly string[], key: string): string[] {
     const live = new Set<string>();
-    for (const event of this.events) {
+    for (const event of this.of('fact')) {
       if (event.seq >= seq) break;
-      if (event.kind !== 'fact') continue;
       const name = String(event.detail[key]);
       if (event.what === begin) live.add(name);
       else if (ends.includes(event.what)) live.delete(name);
@@ -83,26 +92,46 @@ export class TraceView {
   }
 }
 
-function spansOf(events: readonly TraceEvent[]): Span[] {
-  const leaves = new Map<number, EventOf<'leave'>>();
-  for (const event of events) if (event.kind === 'leave') leaves.set(event.enter, event);
-  return events
-    .filter((event): event is EventOf<'enter'> => event.kind === 'enter')
-    .map((enter) => ({ callback: enter.callback, adapter: enter.adapter, enter, leave: leaves.get(enter.seq) }));
+/** Things under their names, in the order they come in. */
+function grouped<T>(things: readonly T[], nameOf: (thing: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const thing of things) {
+    const name = nameOf(thing);
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [thing]);
+    else group.push(thing);
+  }
+  return groups;
 }
 
-function holdingsOf(events: readonly TraceEvent[]): Holding[] {
+/** The groups of several names as one list, in the order of the trace. */
+function inOrder<T>(
+  groups: ReadonlyMap<string, readonly T[]>,
+  names: readonly string[],
+  seqOf: (thing: T) => number,
+): readonly T[] {
+  const found = [...new Set(names)].map((name) => groups.get(name) ?? []).filter(({ length }) => length > 0);
+  if (found.length <= 1) return found[0] ?? [];
+  return found.flat().sort((a, b) => seqOf(a) - seqOf(b));
+}
+
+function spansOf(enters: readonly EventOf<'enter'>[], leaves: readonly EventOf<'leave'>[]): Span[] {
+  const left = new Map<number, EventOf<'leave'>>();
+  for (const event of leaves) left.set(event.enter, event);
+  return enters.map((enter) => ({
+    callback: enter.callback,
+    adapter: enter.adapter,
+    enter,
+    leave: left.get(enter.seq),
+  }));
+}
+
+function holdingsOf(acquires: readonly EventOf<'acquire'>[], undos: readonly EventOf<'undo'>[]): Holding[] {
   const ends = new Map<number, Position & UndoEvent>();
-  for (const event of events) {
-    if (
-      event.kind === 'undo' &&
-      event.resource !== undefined &&
-      (event.outcome === 'undone' || event.outcome === 'mismatch')
-    ) {
+  for (const event of undos) {
+    if (event.resource !== undefined && (event.outcome === 'undone' || event.outcome === 'mismatch')) {
       ends.set(event.resource, event);
     }
   }
-  return events
-    .filter((event): event is Position & AcquireEvent => event.kind === 'acquire')
-    .map((acquired) => ({ acquired, undone: ends.get(acquired.resource) }));
+  return acquires.map((acquired) => ({ acquired, undone: ends.get(acquired.resource) }));
 }

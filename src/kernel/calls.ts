@@ -10,7 +10,7 @@ import { Landing } from './activation.ts';
 import { decodeArguments, printableArguments, printableResult, type RawArguments } from './arguments.ts';
 import type { HostEntry } from './host-code.ts';
 import { RaisedStatus } from './raised-status.ts';
-import type { AnyFunction, CallSite, Detail } from './record.ts';
+import type { AnyFunction, Detail } from './record.ts';
 import type { Found, Resources } from './resources.ts';
 import { type Coroutine, isCoroutine, POINT, type Scheduler, SPINNING } from './scheduler.ts';
 import { Status } from './status.ts';
@@ -36,6 +36,12 @@ export const noFaults: FaultPlan = { strike: () => undefined };
 
 /** Where the driver stands, innermost frame first. */
 export type StackCapture = () => Stack;
+
+/** What a call names to be undone, and what that met. */
+interface Undoing {
+  readonly key: number | string;
+  readonly found: Found;
+}
 
 type FunctionEntry = Extract<HostEntry, { kind: 'function' }>;
 
@@ -93,10 +99,20 @@ export class Calls {
       this.trace.emit({ kind: 'return', fn, call, result, ...mark });
     };
     try {
-      const result =
-        injected?.fail === undefined
-          ? yield* this.run(entry, record, args, { fn, caller, soft: injected?.id })
-          : injected.fail(args);
+      let result: unknown;
+      if (injected?.fail !== undefined) result = injected.fail(args);
+      else {
+        const undoing = this.find(record, args);
+        const stray = undoing?.found.outcome === 'again' || undoing?.found.outcome === 'never';
+        if (undoing !== undefined && stray && record.undoes?.otherwise !== undefined) {
+          this.undo(entry, record, args, undoing, undoing.found.outcome);
+          result = record.undoes.otherwise(args);
+        } else {
+          const given = record.body(entry.services, args, { fn, caller, soft: injected?.id });
+          result = isCoroutine(given) ? yield* given : given;
+          this.settle(entry, record, args, undoing, result);
+        }
+      }
       came(printableResult(record.returns, result));
       return result;
     } catch (error) {
@@ -120,31 +136,30 @@ export class Calls {
     return possible.find((failure) => failure.id === chosen);
   }
 
-  private *run(
+  /** What the call is about to undo, if it is one that undoes something. */
+  private find({ undoes }: AnyFunction, args: Record<string, unknown>): Undoing | undefined {
+    if (undoes === undefined) return undefined;
+    const key = undoes.key(args);
+    if (undoes.nullAllowed && (key === 0 || key === '')) return undefined;
+    return { key, found: this.resources.find(undoes.types, key, undoes.match?.(args)) };
+  }
+
+  /** The body has run: enters what it undid and what it gave. */
+  private settle(
     entry: FunctionEntry,
     record: AnyFunction,
     args: Record<string, unknown>,
-    site: CallSite,
-  ): Coroutine<unknown> {
+    undoing: Undoing | undefined,
+    result: unknown,
+  ): void {
     const { undoes, acquires } = record;
-    const key = undoes?.key(args);
-    let found: Found | undefined;
-    if (undoes !== undefined && !(undoes.nullAllowed && (key === 0 || key === ''))) {
-      found = this.resources.find(undoes.types, key as number | string, undoes.match?.(args));
-      if (found.outcome !== 'undone' && found.outcome !== 'mismatch' && undoes.otherwise !== undefined) {
-        this.undo(entry, record, args, key as number | string, found, found.outcome);
-        return undoes.otherwise(args);
-      }
-    }
-    const given = record.body(entry.services, args, site);
-    const result = isCoroutine(given) ? yield* given : given;
-    if (undoes !== undefined && found !== undefined) {
+    if (undoes !== undefined && undoing !== undefined) {
+      const { found } = undoing;
       const done = undoes.when === undefined ? record.returns !== 'status' || result === 0 : undoes.when(args, result);
       const live = found.resource?.live === true;
       const outcome = done || found.outcome === 'again' || found.outcome === 'never' ? found.outcome : 'refused';
       // A cancel that finds nothing to cancel, or comes too late, is no undo and no refusal: what it names ends by itself.
-      if (undoes.mayBeIdle !== true || (live && done))
-        this.undo(entry, record, args, key as number | string, found, outcome);
+      if (undoes.mayBeIdle !== true || (live && done)) this.undo(entry, record, args, undoing, outcome);
     }
     if (acquires !== undefined && gave(record, acquires.when?.(args, result), result)) {
       const owner = acquires.owner?.(args);
@@ -156,15 +171,13 @@ export class Calls {
         stack: this.capture(),
       });
     }
-    return result;
   }
 
   private undo(
     entry: FunctionEntry,
     record: AnyFunction,
     args: Record<string, unknown>,
-    key: number | string,
-    found: Found,
+    { key, found }: Undoing,
     outcome: UndoOutcome,
   ): void {
     const undoes = record.undoes as NonNullable<AnyFunction['undoes']>;

@@ -30,13 +30,31 @@ export interface NativeParts {
 
 /** Makes the typed face of a table of functions that `HostCode` provides. */
 export function nativeFace<T extends FunctionTable>(parts: NativeParts, table: T): Native<T> {
-  const face: Record<string, unknown> = {};
-  for (const [name, record] of Object.entries(table)) {
-    face[name] = function* nativeCall(args: Record<string, unknown> = {}): Coroutine<unknown> {
-      return yield* call(parts, name, record, args);
-    };
+  return nativeFaces(table)(parts);
+}
+
+/** The same for many machines: what does not depend on the machine is made once. A function is made when it is first used. */
+export function nativeFaces<T extends FunctionTable>(table: T): (parts: NativeParts) => Native<T> {
+  class Face {
+    readonly parts: NativeParts;
+    constructor(parts: NativeParts) {
+      this.parts = parts;
+    }
   }
-  return face as Native<T>;
+  for (const [name, record] of Object.entries(table)) {
+    Object.defineProperty(Face.prototype, name, {
+      enumerable: true,
+      get(this: Face) {
+        const { parts } = this;
+        const value = function* nativeCall(args: Record<string, unknown> = {}): Coroutine<unknown> {
+          return yield* call(parts, name, record, args);
+        };
+        Object.defineProperty(this, name, { value, enumerable: true });
+        return value;
+      },
+    });
+  }
+  return (parts) => new Face(parts) as unknown as Native<T>;
 }
 
 /**

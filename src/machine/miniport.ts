@@ -2,7 +2,7 @@
 import { kernelFunctions } from '../kernel/functions.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { CType, Fields, Init, Struct, View } from '../kernel/layout.ts';
-import { Locals, type Native, nativeFace } from '../kernel/native.ts';
+import { Locals, type Native, nativeFaces } from '../kernel/native.ts';
 import { type Coroutine, isCoroutine } from '../kernel/scheduler.ts';
 import { ndisFunctions } from '../ndis/functions.ts';
 import type { Handler } from '../ndis/routines.ts';
@@ -60,9 +60,11 @@ export function isMiniport(value: unknown): value is Miniport {
   return typeof value === 'object' && value !== null && (value as Partial<Miniport>).kind === 'haltex-miniport';
 }
 
+const faceOf = nativeFaces({ ...kernelFunctions, ...ndisFunctions });
+
 /** The face of one machine. */
 export function wdkOf(kernel: Kernel): Wdk {
-  const face = nativeFace(kernel, { ...kernelFunctions, ...ndisFunctions }) as unknown as Native<Functions>;
+  const face = faceOf(kernel) as unknown as Native<Functions>;
   return Object.assign(face, conveniences(kernel, face));
 }
 
