@@ -3,11 +3,12 @@ import { availableParallelism } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { InternalError } from '../kernel/stops.ts';
 import type { DriverFile } from '../machine/driver-file.ts';
+import { reporters } from '../report/reporters.ts';
 import { defaultBudget, parseBudget, runCheck } from './check.ts';
 import { ExitCode, InputError } from './errors.ts';
 import { loadDriverFile } from './load.ts';
 import { type MachineOptions, machineFor } from './machine-options.ts';
-import { parseReporter } from './outputs.ts';
+import { parseReporters } from './outputs.ts';
 import { runReplay } from './replay.ts';
 import { symbolsFor } from './symbols.ts';
 import { version } from './version.ts';
@@ -53,7 +54,12 @@ function program(finish: (code: number) => void): Command {
 
   withMachine(haltex.command('check'))
     .description('plays every scenario on the driver and reports what was not undone')
-    .option('--reporter <name[=file]>', 'pretty or json, to a file or to standard output; may be repeated', collect, [])
+    .option(
+      '--reporter <name[=file]>',
+      `${Object.keys(reporters).join(', ')}, to a file or to standard output; may be repeated`,
+      collect,
+      [],
+    )
     .option(
       '--budget <n|time>',
       `how many scenarios at most, or for how long (30s, 5m); ${defaultBudget.scenarios} scenarios by default`,
@@ -63,11 +69,10 @@ function program(finish: (code: number) => void): Command {
     .option('--workers <n>', 'threads that play beside the first; by default one less than there are processors')
     .addHelpText(
       'after',
-      '\nExamples:\n  haltex check mydriver.sys\n  haltex check ./mydriver.ts --reporter json=result.json\n  haltex check mydriver.sys --budget 30s --bail\n\nExit codes: 0 clean, 1 findings, 2 bad usage or input, 3 inconclusive; 70 a fault of haltex itself; 130 interrupted.',
+      '\nExamples:\n  haltex check mydriver.sys\n  haltex check ./mydriver.ts --reporter json=result.json\n  haltex check mydriver.sys --reporter html=report.html --reporter sarif=haltex.sarif\n  haltex check mydriver.sys --budget 30s --bail\n\nExit codes: 0 clean, 1 findings, 2 bad usage or input, 3 inconclusive; 70 a fault of haltex itself; 130 interrupted.',
     )
     .action(async (path: string, options: CheckFlags) => {
-      const outputs = (options.reporter.length === 0 ? ['pretty'] : options.reporter).map(parseReporter);
-      if (outputs.every(({ file }) => file !== undefined)) outputs.unshift({ reporter: 'pretty', file: undefined });
+      const outputs = parseReporters(options.reporter);
       const { reporter: _, budget, bail = false, only, workers, symbols: pdb, ...machine } = options;
       const driver = await loadDriverFile(path);
       const settings = {

@@ -2,6 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { timeText } from './details.tsx';
 import type { Bar, Lifetimes, ResourceBar } from './lifetimes.ts';
+import { usePrinting } from './printing.ts';
 
 interface Props {
   readonly lifetimes: Lifetimes;
@@ -15,6 +16,8 @@ interface Props {
 }
 
 const ROW = 24;
+/** Width of the drawing on a printed page; with the labels it fits A4 and Letter upright. */
+const PRINTED = 430;
 /** Beyond the end of the run: where what is owed runs off to. */
 const BEYOND = 22;
 const TOP = 24;
@@ -43,7 +46,8 @@ interface Scale {
 export function Chart({ lifetimes, findings, bad, matches, selected, onSelect }: Props) {
   const { length, times } = lifetimes;
   const area = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(800);
+  const [onScreen, setWidth] = useState(800);
+  const width = usePrinting() ? PRINTED : onScreen;
   const [axis, setAxis] = useState<Axis>('steps');
   const [opened, setOpened] = useState<ReadonlySet<string>>(
     new Set(lifetimes.resources.filter(({ bars }) => bars.length <= FEW).map(({ type }) => type)),

@@ -2,6 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ShownFinding } from '../../report/data.ts';
 import { timeText } from './details.tsx';
+import { usePrinting } from './printing.ts';
 import type { Fold, Line, Party, Row } from './rows.ts';
 
 interface Props {
@@ -217,16 +218,4 @@ function RowView({ row, bad }: { readonly row: Row; readonly bad: boolean }) {
       </span>
     </>
   );
-}
-
-/** True while the page is being printed: then everything must be there at once. */
-function usePrinting(): boolean {
-  const [printing, setPrinting] = useState(false);
-  useEffect(() => {
-    const media = window.matchMedia('print');
-    const change = () => setPrinting(media.matches);
-    media.addEventListener('change', change);
-    return () => media.removeEventListener('change', change);
-  }, []);
-  return printing;
 }
