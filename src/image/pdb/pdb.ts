@@ -11,7 +11,7 @@ import { readInfo, readStrings } from './info.ts';
 import { type InlineSite, readInlineSites, siteLine } from './inlinees.ts';
 import { type FileId, ModuleLines } from './lines.ts';
 import { Msf } from './msf.ts';
-import { Sections } from './sections.ts';
+import { type Place, Sections } from './sections.ts';
 import { type Procedure, Publics, procedureAt, readProcedures } from './symbols.ts';
 
 const INFO_STREAM = 1;
@@ -224,13 +224,18 @@ export class Pdb {
   }
 
   /** Every entry of every line table; for tests. */
-  *lines(): Generator<{ readonly rva: number; readonly file: string | undefined; readonly line: number | undefined }> {
+  *lines(): Generator<{
+    readonly rva: number;
+    readonly place: Place;
+    readonly file: string | undefined;
+    readonly line: number | undefined;
+  }> {
     for (const index of this.#dbi.modules.keys()) {
       const module = this.#module(index);
       for (const { section, offset, lines } of module?.lines.all() ?? []) {
-        for (const line of lines) {
-          const rva = this.#sections.rvaOf({ section, offset: offset + line.offset });
-          yield { rva, file: module?.lines.fileName(line.file), line: line.line };
+        for (const { offset: further, file, line } of lines) {
+          const place = { section, offset: offset + further };
+          yield { rva: this.#sections.rvaOf(place), place, file: module?.lines.fileName(file), line };
         }
       }
     }

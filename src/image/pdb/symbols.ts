@@ -43,6 +43,8 @@ export interface Procedure {
   readonly size: number;
   /** Where the records inside it begin. */
   readonly body: number;
+  /** A jump the linker wrote: to an import, or past the reach of a call. */
+  readonly thunk: boolean;
 }
 
 /**
@@ -75,6 +77,7 @@ export function readProcedures(list: Bytes): Procedure[] {
         offset: list.u32(data + 28),
         size: list.u32(data + 12),
         body: data + size,
+        thunk: false,
       });
     } else if (kind === Kind.S_THUNK32) {
       found.push({
@@ -83,6 +86,7 @@ export function readProcedures(list: Bytes): Procedure[] {
         offset: list.u32(data + 12),
         size: list.u16(data + 18),
         body: data + size,
+        thunk: true,
       });
     }
     return true;
