@@ -6,6 +6,7 @@ import type { DriverFile } from '../machine/driver-file.ts';
 import { reporters } from '../report/reporters.ts';
 import { defaultBudget, parseBudget, runCheck } from './check.ts';
 import { ExitCode, InputError } from './errors.ts';
+import { runLint } from './lint.ts';
 import { loadDriverFile } from './load.ts';
 import { type MachineOptions, machineFor } from './machine-options.ts';
 import { parseReporters } from './outputs.ts';
@@ -41,7 +42,10 @@ function program(finish: (code: number) => void): Command {
   const withMachine = (command: Command) =>
     command
       .argument('<driver>', 'an x64 .sys as shipped, or a miniport in TypeScript')
-      .option('--device <model>', 'the hardware: a bundled model by name, or a .ts file that defines one')
+      .option(
+        '--device <model>',
+        'the hardware: a bundled model by name, a .ts file that defines one, generic, a hardware id, or none',
+      )
       .option('--inf <file>', "the driver's INF: its hardware ids and registry values")
       .option('--symbols <file|folder>', "the driver's PDB; by default the one beside it");
 
@@ -85,6 +89,15 @@ function program(finish: (code: number) => void): Command {
       };
       const config = await machineFor(driver, path, machine);
       finish(await runCheck(config, { driver: path, options: machine }, settings));
+    });
+
+  haltex
+    .command('lint')
+    .description('says at once what the imports and the code show, without playing the driver')
+    .argument('<driver>', 'an x64 .sys as shipped')
+    .addHelpText('after', '\nExample:\n  haltex lint mydriver.sys')
+    .action(async (path: string) => {
+      finish(runLint(await machineFor(await loadDriverFile(path), path, {})));
     });
 
   withMachine(haltex.command('replay'))

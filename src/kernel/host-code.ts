@@ -72,6 +72,11 @@ export class HostCode {
     return address;
   }
 
+  /** Imports that were asked for and that haltex lacks, each once. */
+  missing(): string[] {
+    return [...new Set(this.entries.flatMap((entry) => (entry.kind === 'missing' ? [entry.name] : [])))];
+  }
+
   /** The function provided under a name. */
   function(name: string): Extract<HostEntry, { kind: 'function' }> | undefined {
     const address = this.addresses.get(name);
