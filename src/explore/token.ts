@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { DriverFile } from '../machine/driver-file.ts';
-import { plainScenario, type Scenario } from '../machine/scenario.ts';
+import { type Flow, flowText, plainScenario, type Scenario } from '../machine/scenario.ts';
 import { HaltAction, type HaltActionName } from '../ndis/lifecycle.ts';
 
 const VERSION = 'hx1';
@@ -49,10 +49,10 @@ const object = (value: unknown) => z.record(z.string(), z.unknown()).parse(value
 
 const call = { fn: z.string(), nth: z.int().positive() };
 const schema = z.strictObject({
-  flow: z.enum(['normal-remove', 'init-halt', 'surprise-removal', 'shutdown']),
+  flow: z.enum(Object.keys(flowText) as [Flow, ...Flow[]]),
   haltAction: z.enum(Object.keys(HaltAction) as [HaltActionName, ...HaltActionName[]]),
   faults: z.array(z.strictObject({ ...call, failure: z.string() })),
-  disturbances: z.array(z.strictObject({ ...call, event: z.enum(['interrupt', 'late-dpc']) })),
+  disturbances: z.array(z.strictObject({ ...call, event: z.enum(['interrupt', 'late-dpc', 'bug-check']) })),
   returnReceives: z.enum(['at-once', 'later', 'late']),
   workers: z.enum(['at-once', 'late']),
   hardware: z.string(),

@@ -32,6 +32,9 @@ export class Unsupported extends Stop {
 /** Nothing can run, or a callback used up its budget of virtual time or instructions. */
 export class Hang extends Stop {}
 
+/** The machine is down because the scenario has it so: nothing runs any more, and nothing is wrong. */
+export class SystemDown extends Stop {}
+
 /** haltex itself is wrong. `id` names the place so that a user's report finds it. */
 export class InternalError extends Error {
   readonly id: string;

@@ -14,18 +14,20 @@ export interface LoadedDriver {
   readonly entry: Address;
   readonly driverObject: Address;
   readonly registryPath: Address;
-  readonly adapterKey: string;
+  /** Installs the driver's nth adapter, from 0, and gives its key in the registry. */
+  readonly installAdapter: (index: number) => string;
   /** Where the image lies; undefined for a driver in TypeScript. */
   readonly imageBase: Address | undefined;
   readonly entryReturned: () => void;
   readonly unloaded: () => void;
 }
 
-/** The adapter's instance under the network class key. */
+/** The first adapter's instance under the network class key. */
 const INSTANCE = 7;
 
 /** What the class installer writes into every adapter's key; an INF's hardware id takes the place of the made-up one. */
-const INSTALLED = { NetCfgInstanceId: '{4b3ae1d8-5d1c-4b6e-9a7f-6c1d2e3f4a5b}', MatchingDeviceId: 'root\\net' };
+const INSTALLED = { MatchingDeviceId: 'root\\net' };
+const instanceId = (index: number) => `{4b3ae1d8-5d1c-4b6e-9a7f-6c1d2e3f4a5${(11 + index).toString(16)}}`;
 
 export function loadDriver(
   kernel: Kernel,
@@ -34,10 +36,13 @@ export function loadDriver(
 ): LoadedDriver {
   const name = file.name.replace(/\.\w+$/, '');
   const service = kernel.registry.service(name);
-  const adapter = kernel.registry.adapter(INSTANCE);
-  const values = { ...INSTALLED, ...adapterValues };
-  for (const [name, value] of Object.entries(values)) adapter.set(name, value);
-  const common = { registryPath: unicodeString(kernel, service.path), adapterKey: adapter.path };
+  const installAdapter = (index: number) => {
+    const adapter = kernel.registry.adapter(INSTANCE + index);
+    const values = { NetCfgInstanceId: instanceId(index), ...INSTALLED, ...adapterValues };
+    for (const [name, value] of Object.entries(values)) adapter.set(name, value);
+    return adapter.path;
+  };
+  const common = { registryPath: unicodeString(kernel, service.path), installAdapter };
   if (file.kind === 'typescript') {
     const { DriverEntry } = file.miniport.load(wdkOf(kernel));
     const none = () => {};

@@ -4,14 +4,24 @@ import type { InfParameter, InfValue } from '../image/inf.ts';
 import type { FaultPlan, FaultSite } from '../kernel/calls.ts';
 import { SLICE } from '../kernel/guest.ts';
 import { Kernel } from '../kernel/kernel.ts';
-import type { PciDevice } from '../kernel/pci.ts';
-import { BugCheck, Hang, Unsupported } from '../kernel/stops.ts';
+import { BugCheck, Hang, SystemDown, Unsupported } from '../kernel/stops.ts';
+import type { Adapter } from '../ndis/adapter.ts';
+import type { MiniportDriver } from '../ndis/driver.ts';
 import { Ndis } from '../ndis/ndis.ts';
 import type { StopEvent, TraceEvent } from '../trace/events.ts';
-import { type Address, at, DISPATCH_LEVEL, hex, MILLISECOND, SECOND, type VirtualTime } from '../trace/units.ts';
+import {
+  type Address,
+  at,
+  DISPATCH_LEVEL,
+  HIGH_LEVEL,
+  hex,
+  MILLISECOND,
+  SECOND,
+  type VirtualTime,
+} from '../trace/units.ts';
 import type { CodeBlock } from '../x64/block-coverage.ts';
 import { type DriverFile, loadDriver } from './driver-file.ts';
-import { play } from './flows.ts';
+import { play } from './flows/flows.ts';
 import type { Scenario } from './scenario.ts';
 import { Workbench } from './workbench.ts';
 
@@ -45,6 +55,8 @@ export interface Run {
   readonly covered: readonly CodeBlock[];
   /** Where the driver's image lay; undefined for one in TypeScript. */
   readonly imageBase: Address | undefined;
+  /** Imports of the driver that haltex lacks; a call of one is `unsupported`. */
+  readonly missingImports: readonly string[];
   /** The last event. */
   readonly stop: StopEvent;
 }
@@ -72,24 +84,41 @@ function playOn(workbench: Workbench, config: MachineConfig, scenario: Scenario)
   kernel.workItems.delay = scenario.workers === 'late' ? LATE_WORK : 0;
   let imageBase: Address | undefined;
   const stop = settle(kernel, () => {
-    const device = config.device?.(kernel, { hardware: scenario.hardware });
-    disturb(kernel, device, scenario);
+    const first = config.device?.(kernel, { hardware: scenario.hardware });
+    disturb(ndis, scenario);
     const loaded = loadDriver(kernel, config.driver, config.adapterValues ?? {});
     imageBase = loaded.imageBase;
     declareSettings(kernel, config.parameters ?? []);
-    changeSettings(kernel, loaded.adapterKey, scenario.settings);
-    const root = kernel.scheduler.startThread('PnP manager', play({ kernel, ndis, device, scenario, ...loaded }));
+    const firstKey = loaded.installAdapter(0);
+    changeSettings(kernel, firstKey, scenario.settings);
+    const addAdapter = (driver: MiniportDriver) => {
+      const slot = ndis.adapters.length;
+      if (slot === 0) return ndis.addAdapter(driver, first, firstKey);
+      return ndis.addAdapter(driver, config.device?.(kernel, { slot }), loaded.installAdapter(slot));
+    };
+    const rebalance = (adapter: Adapter) => {
+      // Nobody answers any more where the device was.
+      adapter.device?.remove();
+      adapter.device = config.device?.(kernel, { hardware: scenario.hardware, resources: OTHER_RESOURCES });
+    };
+    const stage = { kernel, ndis, scenario, addAdapter, rebalance, ...loaded };
+    const root = kernel.scheduler.startThread('PnP manager', play(stage));
     kernel.scheduler.runUntilDone(root);
   });
   const covered = offsets(workbench.newlyCovered(), imageBase);
   const { longestStretch } = kernel.scheduler;
-  return { scenario, events: kernel.trace.events, faultPoints, covered, imageBase, stop, longestStretch };
+  const missingImports = kernel.code.missing();
+  const { events } = kernel.trace;
+  return { scenario, events, faultPoints, covered, imageBase, missingImports, stop, longestStretch };
 }
 
 function offsets(blocks: readonly CodeBlock[], base: Address | undefined): CodeBlock[] {
   if (base === undefined) return [];
   return blocks.map(({ start, end }) => ({ start: at(start, -base), end: at(end, -base) }));
 }
+
+/** Whose addresses a device gets when its own are taken away: a slot that no flow uses. */
+const OTHER_RESOURCES = 7;
 
 /** Longer than an adapter runs in a flow, short enough for a driver that waits (assumed). */
 const LATE_WORK = 2 * SECOND;
@@ -106,6 +135,7 @@ function settle(kernel: Kernel, body: () => void): StopEvent {
     } catch (raised) {
       // What is raised outside any driver routine (NDIS touching what the driver gave it) ends as on Windows.
       const error = kernelFault(kernel, raised);
+      if (error instanceof SystemDown) return { kind: 'stop', reason: 'finished', text: error.message };
       if (error instanceof BugCheck) {
         return { kind: 'stop', reason: 'bugcheck', text: error.message, name: hex(error.code), stack: error.frames };
       }
@@ -159,14 +189,21 @@ function faultPlan(scenario: Scenario, reached: FaultPoint[]): FaultPlan {
 }
 
 /** Lets the scenario's disturbances happen before the calls they name. */
-function disturb(kernel: Kernel, device: PciDevice | undefined, scenario: Scenario): void {
-  if (scenario.disturbances.length === 0 || device === undefined) return;
+function disturb(ndis: Ndis, scenario: Scenario): void {
+  if (scenario.disturbances.length === 0) return;
+  const { kernel } = ndis;
   const counts = new Map<string, number>();
   kernel.calls.before = (fn) => {
     const nth = (counts.get(fn) ?? 0) + 1;
     counts.set(fn, nth);
     const event = scenario.disturbances.find((disturbance) => disturbance.fn === fn && disturbance.nth === nth)?.event;
     if (event === undefined) return false;
+    if (event === 'bug-check') {
+      crash(ndis);
+      return true;
+    }
+    const [{ device } = {}] = ndis.adapters;
+    if (device === undefined) return false;
     if (event === 'late-dpc') {
       const [, other] = kernel.scheduler.processors;
       if (other === undefined) return false;
@@ -181,4 +218,11 @@ function disturb(kernel: Kernel, device: PciDevice | undefined, scenario: Scenar
     if (source !== undefined) kernel.hardware.pulse(source);
     return true;
   };
+}
+
+/** The system crashes on the processor that makes the call: whatever runs there has ended. */
+function crash({ kernel, lifecycle }: Ndis): void {
+  const { processor } = kernel.scheduler;
+  const start = () => lifecycle.bugCheck();
+  processor.interrupts.unshift({ name: 'bug check', irql: HIGH_LEVEL, source: lifecycle, start });
 }

@@ -7,14 +7,34 @@ import type { HaltActionName } from '../ndis/lifecycle.ts';
 
 /** Which course of events NDIS plays (contract.md G2). */
 export type Flow =
-  /** Initialize, run, pause, halt, unload: `flow-normal-remove`. */
+  /** Initialize, run, pause, halt, unload: `flow-normal-remove`; with halt action DeviceFailed `flow-halt-device-failed`. */
   | 'normal-remove'
   /** Halt straight after a successful initialize: `flow-init-halt`. */
   | 'init-halt'
+  /** A failed initialize is followed by another one: `flow-init-fail-retry`. */
+  | 'init-retry'
   /** The device is pulled out while the adapter runs: `flow-surprise-removal`. */
   | 'surprise-removal'
+  /** Halted for a rebalance and initialized again with other resources: `flow-stop-start`. */
+  | 'stop-start'
+  /** Halted for sleep and initialized again: `flow-power-halt`. */
+  | 'power-halt'
+  /** D3 and back by OID_PNP_SET_POWER: `flow-power-oid`. */
+  | 'power-oid'
+  /** Its variant: the power does not come back, and the adapter is halted in D3. */
+  | 'power-fails'
+  /** Reset while it runs: `flow-reset-then-halt`. */
+  | 'reset'
+  /** Its variant: the pause begins while the reset is pending. */
+  | 'reset-while-pausing'
+  /** Runs for long enough to be asked whether its NIC hangs. */
+  | 'hang-checks'
   /** The system shuts down while the adapter runs: `flow-shutdown-poweroff`. */
-  | 'shutdown';
+  | 'shutdown'
+  /** Two adapters of one driver, and the first goes while the second works on: `flow-multi-adapter`. */
+  | 'first-of-two'
+  /** The same, and the second goes first. */
+  | 'second-of-two';
 
 /** One call that is made to fail. */
 export interface Fault {
@@ -32,9 +52,10 @@ export interface Disturbance {
   readonly nth: number;
   /**
    * … `interrupt`: the device interrupts, and its ISR is asked once more without a reason (a shared line, a late message);
-   * `late-dpc`: it interrupts on a processor that is busy at DISPATCH_LEVEL, so the ISR runs now and its DPC later.
+   * `late-dpc`: it interrupts on a processor that is busy at DISPATCH_LEVEL, so the ISR runs now and its DPC later;
+   * `bug-check`: the system crashes there, and nothing but MiniportShutdownEx runs any more (`flow-shutdown-bugcheck`).
    */
-  readonly event: 'interrupt' | 'late-dpc';
+  readonly event: 'interrupt' | 'late-dpc' | 'bug-check';
 }
 
 /** A value of the adapter's key: a number is REG_DWORD, text REG_SZ, a list of bytes REG_BINARY; null takes the value away. */
@@ -67,11 +88,21 @@ export const plainScenario: Scenario = {
   settings: {},
 };
 
-const flowText: Readonly<Record<Flow, string>> = {
+export const flowText: Readonly<Record<Flow, string>> = {
   'normal-remove': 'initialize, run, pause, halt, unload',
   'init-halt': 'halt straight after initialize',
+  'init-retry': 'initialize, and once more if it fails; run, pause, halt, unload',
   'surprise-removal': 'the device is pulled out while the adapter runs',
+  'stop-start': 'halt to take other hardware resources, initialize again with them, run, halt, unload',
+  'power-halt': 'halt because the system sleeps, initialize again when it wakes, run, halt, unload',
+  'power-oid': 'sleep (D3) and wake (D0) while initialized, run, halt, unload',
+  'power-fails': 'sleep (D3), and halt there because the power does not come back',
+  reset: 'a reset while the adapter runs, more traffic, then pause, halt, unload',
+  'reset-while-pausing': 'a pause while a reset is under way, then halt, unload',
+  'hang-checks': 'the adapter runs for long and is asked whether its NIC hangs, then pause, halt, unload',
   shutdown: 'the system shuts down while the adapter runs',
+  'first-of-two': 'two adapters: the first is halted while the second works on',
+  'second-of-two': 'two adapters: the second is halted while the first works on',
 };
 
 /** The scenario in words, for reports. */
@@ -80,9 +111,9 @@ export function describe(scenario: Scenario): string {
   if (scenario.haltAction !== 'DeviceDisabled') parts.push(`halt action NdisHalt${scenario.haltAction}`);
   for (const { fn, nth, failure } of scenario.faults) parts.push(`${ordinal(nth)} ${fn} fails (${failure})`);
   for (const { fn, nth, event } of scenario.disturbances) {
-    parts.push(
-      `an interrupt arrives at the ${ordinal(nth)} ${fn}${event === 'late-dpc' ? ' and its DPC runs late' : ''}`,
-    );
+    const late = event === 'late-dpc' ? ' and its DPC runs late' : '';
+    const what = event === 'bug-check' ? 'the system crashes' : 'an interrupt arrives';
+    parts.push(`${what} at the ${ordinal(nth)} ${fn}${late}`);
   }
   if (scenario.returnReceives === 'late') parts.push('received frames come back only after the pause has begun');
   if (scenario.workers === 'late') parts.push('work items run late');

@@ -22,8 +22,8 @@ export class Adapter {
   /** NdisMiniportHandle: what the driver calls us with. */
   readonly handle: Handle;
   readonly driver: MiniportDriver;
-  /** The device it drives; undefined for a virtual miniport. */
-  readonly device: PciDevice | undefined;
+  /** The device it drives; undefined for a virtual miniport. Another one once the PnP manager has given it other resources. */
+  device: PciDevice | undefined;
   /** The adapter's hardware or software key in the registry. */
   readonly registryPath: string;
   private readonly trace: Recorder;
@@ -34,6 +34,10 @@ export class Adapter {
   /** MiniportAddDeviceContext. */
   addDeviceContext: Handle = NULL;
   attributeFlags = 0;
+  /** CheckForHangTimeInSeconds; 0 leaves it to NDIS. */
+  checkForHangSeconds = 0;
+  /** The general attributes had power management capabilities. */
+  managesPower = false;
   registrationAttributes = false;
   generalAttributes:
     | { mtu: number; macAddress: Uint8Array; connected: boolean; lookahead: number; mediaType: number }
@@ -46,6 +50,16 @@ export class Adapter {
   reset: PendingOperation | undefined;
   /** The driver called NdisMRemoveMiniport: it gives the adapter up. */
   removalRequested = false;
+  /** MiniportHaltEx runs. */
+  halting = false;
+  /** Its device is in D3. */
+  asleep = false;
+  /** Between MiniportAddDevice and MiniportRemoveDevice. */
+  added = false;
+  /** Resets that were begun. */
+  resets = 0;
+  /** How often MiniportInitializeEx was called for it. */
+  initializations = 0;
 
   constructor(parts: {
     handle: Handle;
@@ -59,6 +73,21 @@ export class Adapter {
     this.device = parts.device;
     this.registryPath = parts.registryPath;
     this.trace = parts.trace;
+  }
+
+  /** What the driver said of an adapter before it was halted, or while a failing initialize ran, is no longer so. */
+  forget(): void {
+    this.context = NULL;
+    this.attributeFlags = 0;
+    this.checkForHangSeconds = 0;
+    this.managesPower = false;
+    this.registrationAttributes = false;
+    this.generalAttributes = undefined;
+    this.removalRequested = false;
+  }
+
+  has(flag: number): boolean {
+    return (this.attributeFlags & flag) !== 0;
   }
 
   get state(): AdapterState {

@@ -1,5 +1,6 @@
 /** NdisMSetMiniportAttributes. Pages: ndis-ndismsetminiportattributes and the `_ndis_miniport_adapter_…_attributes` pages. */
 import { failsWith, functionsOf, HANDLE, IN, P } from '../kernel/record.ts';
+import { NULL } from '../trace/units.ts';
 import type { Adapter } from './adapter.ts';
 import {
   GENERAL_ATTRIBUTES_SIZES,
@@ -18,6 +19,7 @@ function setRegistration(ndis: Ndis, adapter: Adapter, header: Header): number {
   // A NULL context: what NDIS answers is a gap (contract.md C3); drivers without per-adapter state do pass one.
   adapter.context = attributes.MiniportAdapterContext;
   adapter.attributeFlags = attributes.AttributeFlags;
+  adapter.checkForHangSeconds = attributes.CheckForHangTimeInSeconds;
   adapter.registrationAttributes = true;
   ndis.registrationAttributesSet(adapter);
   return NDIS_STATUS_SUCCESS;
@@ -33,6 +35,9 @@ function setGeneral(ndis: Ndis, adapter: Adapter, header: Header): number {
     lookahead: attributes.LookaheadSize,
     mediaType: attributes.MediaType,
   };
+  const ex = header.Size >= NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES.size;
+  adapter.managesPower =
+    attributes.PowerManagementCapabilities !== NULL || (ex && attributes.PowerManagementCapabilitiesEx !== NULL);
   return NDIS_STATUS_SUCCESS;
 }
 

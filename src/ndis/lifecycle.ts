@@ -4,8 +4,8 @@
  */
 import { D, functionsOf, HANDLE, ULONG } from '../kernel/record.ts';
 import type { Coroutine, Limits } from '../kernel/scheduler.ts';
-import { Hang } from '../kernel/stops.ts';
-import { type Address, at, HIGH_LEVEL, hex, NULL, PASSIVE_LEVEL, SECOND, type VirtualTime } from '../trace/units.ts';
+import { Hang, SystemDown } from '../kernel/stops.ts';
+import { type Address, at, HIGH_LEVEL, hex, NULL, SECOND, type VirtualTime } from '../trace/units.ts';
 import type { Adapter, PendingOperation } from './adapter.ts';
 import {
   MiniportAddDevice,
@@ -20,6 +20,7 @@ import {
 } from './callbacks.ts';
 import type { MiniportDriver } from './driver.ts';
 import {
+  Attributes,
   NDIS_MINIPORT_INIT_PARAMETERS,
   NDIS_MINIPORT_PAUSE_PARAMETERS,
   NDIS_MINIPORT_RESTART_PARAMETERS,
@@ -68,6 +69,7 @@ export class Lifecycle {
   /** MiniportAddDevice, where the driver registered one. */
   *addDevice(adapter: Adapter): Coroutine<number> {
     const routine = adapter.driver.optional.MiniportAddDeviceHandler;
+    adapter.added = true;
     if (routine === undefined) return NDIS_STATUS_SUCCESS;
     adapter.valid = true;
     const status = yield* this.watched(
@@ -79,12 +81,16 @@ export class Lifecycle {
       ),
     );
     adapter.valid = false;
+    adapter.added = status === NDIS_STATUS_SUCCESS;
     return status;
   }
 
+  /** MiniportRemoveDevice, where the driver registered one and MiniportAddDevice had succeeded; once. */
   *removeDevice(adapter: Adapter): Coroutine<void> {
     const routine = adapter.driver.optional.MiniportRemoveDeviceHandler;
-    if (routine === undefined) return;
+    const { added } = adapter;
+    adapter.added = false;
+    if (routine === undefined || !added) return;
     yield* this.watched(
       this.invoker.invoke(
         MiniportRemoveDevice,
@@ -98,7 +104,9 @@ export class Lifecycle {
   *initialize(adapter: Adapter): Coroutine<number> {
     const { heap, memory } = this.ndis.kernel;
     adapter.move('MiniportInitializeEx');
+    adapter.forget();
     adapter.valid = true;
+    adapter.initializations++;
     const authentication = heap.allocate(
       NDIS_PORT_AUTHENTICATION_PARAMETERS.size,
       'NDIS_PORT_AUTHENTICATION_PARAMETERS',
@@ -132,8 +140,13 @@ export class Lifecycle {
     );
     // NDIS' own structures are gone once the routine has returned; a driver that kept a pointer finds out.
     for (const block of [parameters, authentication, resources]) if (block !== NULL) heap.free(block);
+    if (adapter.initializations > 1) {
+      const detail = { adapter: hex(adapter.handle), succeeded: status === NDIS_STATUS_SUCCESS };
+      this.ndis.kernel.trace.emit({ kind: 'fact', what: 'initialized-again', detail });
+    }
     if (status === NDIS_STATUS_SUCCESS) {
       adapter.move('initialize complete');
+      this.ndis.resets.watch(adapter);
     } else {
       adapter.move('initialize failed');
       adapter.valid = false;
@@ -180,6 +193,14 @@ export class Lifecycle {
     heap.free(parameters);
     heap.free(attributes);
     adapter.move(status === NDIS_STATUS_SUCCESS ? 'restart complete' : 'restart failed');
+    if (status !== NDIS_STATUS_SUCCESS) {
+      const activity = [...(adapter.device?.activity() ?? [])];
+      this.ndis.kernel.trace.emit({
+        kind: 'fact',
+        what: 'restart-failed',
+        detail: { adapter: hex(adapter.handle), activity },
+      });
+    }
     return status;
   }
 
@@ -211,7 +232,9 @@ export class Lifecycle {
   }
 
   *halt(adapter: Adapter, action: HaltActionName): Coroutine<void> {
+    yield* this.ndis.resets.unwatch(adapter);
     adapter.move('MiniportHaltEx');
+    adapter.halting = true;
     yield* this.watched(
       this.invoker.invoke(
         MiniportHaltEx,
@@ -220,25 +243,48 @@ export class Lifecycle {
         adapter.handle,
       ),
     );
-    this.ndis.kernel.trace.emit({
-      kind: 'fact',
-      what: 'device-activity',
-      detail: {
-        adapter: hex(adapter.handle),
-        present: adapter.device?.present ?? false,
-        activity: [...(adapter.device?.activity() ?? [])],
-      },
-    });
+    adapter.halting = false;
+    this.activity(adapter);
     adapter.valid = false;
     this.ndis.adapterGone(adapter, 'halt');
   }
 
-  /** System shutdown: at PASSIVE_LEVEL, or at HIGH_LEVEL while the system bugchecks. */
-  *shutdown(adapter: Adapter, action: keyof typeof ShutdownAction): Coroutine<void> {
+  /** System shutdown, at PASSIVE_LEVEL. */
+  *shutdown(adapter: Adapter): Coroutine<void> {
+    this.ndis.resets.stop(adapter);
     adapter.move('MiniportShutdownEx');
-    const { scheduler } = this.ndis.kernel;
-    const irql = action === 'BugCheck' ? scheduler.setIrql(HIGH_LEVEL) : PASSIVE_LEVEL;
-    yield* this.watched(
+    yield* this.callShutdown(adapter, 'PowerOff');
+    this.activity(adapter);
+  }
+
+  /**
+   * The system crashes: MiniportShutdownEx of every adapter that registered for it, at HIGH_LEVEL, and then nothing runs any
+   * more. Other processors are frozen. One that is just being halted gets the call inside MiniportHaltEx; one that is still
+   * initializing gets none (assumed). Page: nc-ndis-miniport_shutdown.
+   * @throws SystemDown when all have returned
+   */
+  *bugCheck(): Coroutine<never> {
+    const { scheduler, trace } = this.ndis.kernel;
+    for (const other of scheduler.processors) {
+      if (other !== scheduler.processor) scheduler.occupy(other, Number.MAX_SAFE_INTEGER as VirtualTime, HIGH_LEVEL);
+    }
+    for (const adapter of this.ndis.adapters) {
+      this.ndis.resets.stop(adapter);
+      const called =
+        adapter.valid && callsAtBugCheck(adapter) && (adapter.halting || adapter.allows('MiniportShutdownEx'));
+      const { state, halting } = adapter;
+      trace.emit({ kind: 'fact', what: 'bug-check', detail: { adapter: hex(adapter.handle), state, halting, called } });
+      if (!called) continue;
+      if (!halting) adapter.move('MiniportShutdownEx');
+      yield* this.callShutdown(adapter, 'BugCheck');
+      // Inside MiniportHaltEx it may do nothing, so nobody asks what the NIC does afterwards.
+      if (!halting) this.activity(adapter);
+    }
+    throw new SystemDown('The system bugchecked, as the scenario has it, and MiniportShutdownEx was called.');
+  }
+
+  private callShutdown(adapter: Adapter, action: keyof typeof ShutdownAction): Coroutine<unknown> {
+    return this.watched(
       this.invoker.invoke(
         MiniportShutdownEx,
         adapter.routine('ShutdownHandlerEx') as Address,
@@ -246,7 +292,10 @@ export class Lifecycle {
         adapter.handle,
       ),
     );
-    if (action === 'BugCheck') scheduler.setIrql(irql);
+  }
+
+  /** What the device still does, for the rules. */
+  private activity(adapter: Adapter): void {
     this.ndis.kernel.trace.emit({
       kind: 'fact',
       what: 'device-activity',
@@ -258,13 +307,25 @@ export class Lifecycle {
     });
   }
 
+  /** The device has gone: page network/processing-the-surprise-removal-of-a-nic--windows-7-and-later-versions-, step 5. */
+  *surpriseRemoved(adapter: Adapter): Coroutine<void> {
+    const { trace } = this.ndis.kernel;
+    yield* this.pnpEvent(adapter, 'SurpriseRemoved');
+    const detail = { adapter: hex(adapter.handle), state: adapter.state };
+    trace.emit({ kind: 'fact', what: 'surprise-removal-told', detail });
+  }
+
   /** Tells the driver about its device: the numbers are NDIS_DEVICE_PNP_EVENT (ndis.h). */
   *pnpEvent(adapter: Adapter, event: 'SurpriseRemoved' | 'PowerProfileChanged'): Coroutine<void> {
     const { heap, memory } = this.ndis.kernel;
+    const profile = event === 'PowerProfileChanged' ? heap.allocate(4, 'NDIS_POWER_PROFILE', { fill: 0 }) : NULL;
+    if (profile !== NULL) memory.writeU32(profile, NdisPowerProfileAcOnLine);
     const parameters = heap.allocate(NET_DEVICE_PNP_EVENT.size, 'NET_DEVICE_PNP_EVENT', { fill: 0 });
     NET_DEVICE_PNP_EVENT.write(memory, parameters, {
       Header: { Type: ObjectType.DEFAULT, Revision: 1, Size: NET_DEVICE_PNP_EVENT.size },
       DevicePnPEvent: PNP_EVENT[event],
+      InformationBuffer: profile,
+      InformationBufferLength: profile === NULL ? 0 : 4,
     });
     yield* this.watched(
       this.invoker.invoke(
@@ -275,6 +336,7 @@ export class Lifecycle {
       ),
     );
     heap.free(parameters);
+    if (profile !== NULL) heap.free(profile);
   }
 
   *unload(driver: MiniportDriver): Coroutine<void> {
@@ -334,6 +396,12 @@ export class Lifecycle {
 }
 
 const PNP_EVENT = { SurpriseRemoved: 2, PowerProfileChanged: 5 } as const;
+/** NDIS_POWER_PROFILE. */
+const NdisPowerProfileAcOnLine = 1;
+
+/** Since NDIS 6.30 only with the flag: page nc-ndis-miniport_shutdown. */
+export const callsAtBugCheck = (adapter: Adapter) =>
+  adapter.driver.minorVersion < 30 || adapter.has(Attributes.REGISTER_BUGCHECK_CALLBACK);
 
 const f = functionsOf<Ndis>();
 

@@ -30,6 +30,7 @@ import type { Header } from './object-header.ts';
 import { Oids } from './oids.ts';
 import { setOptionalHandlers } from './optional-handlers.ts';
 import { Ports } from './ports.ts';
+import { Power } from './power.ts';
 import { Receives } from './receives.ts';
 import { Resets } from './reset.ts';
 import { RwLocks } from './rw-locks.ts';
@@ -55,6 +56,7 @@ export class Ndis {
   readonly dataStart: DataStart;
   readonly resets: Resets;
   readonly ports: Ports;
+  readonly power: Power;
   readonly interrupts: Interrupts;
   readonly ioPorts: IoPorts;
   readonly deviceStacks: DeviceStacks;
@@ -89,6 +91,7 @@ export class Ndis {
     this.dataStart = new DataStart(this);
     this.resets = new Resets(this);
     this.ports = new Ports(this);
+    this.power = new Power(this);
     this.interrupts = new Interrupts(this);
     this.ioPorts = new IoPorts(this);
     this.deviceStacks = new DeviceStacks(this);

@@ -18,6 +18,15 @@ import { NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS, statusNa
 /** Virtual time after which a reset counts as one that never completes (assumed). */
 const WATCHDOG = 120 * SECOND;
 
+/** CheckForHangTimeInSeconds where the driver leaves it at 0: page network/miniport-adapter-check-for-hang-and-reset-operations. */
+const DEFAULT_PERIOD = 2;
+
+/** NDIS' checks of one adapter, from a successful initialize until it is halted or shut down. */
+interface Watch {
+  over: boolean;
+  running: boolean;
+}
+
 /** The states without an adapter to reset. */
 const NO_ADAPTER: readonly AdapterState[] = ['Halted', 'Initializing', 'Shutdown'];
 
@@ -34,9 +43,46 @@ const addressing: readonly OidRequest[] = [
 
 export class Resets {
   private readonly ndis: Ndis;
+  private readonly watches = new Map<Adapter, Watch>();
 
   constructor(ndis: Ndis) {
     this.ndis = ndis;
+  }
+
+  /** Begins NDIS' regular checks, for a driver that registered MiniportCheckForHangEx. */
+  watch(adapter: Adapter): void {
+    if (adapter.routine('CheckForHangHandlerEx') === undefined) return;
+    const watch = { over: false, running: false };
+    this.watches.set(adapter, watch);
+    this.ndis.kernel.scheduler.startThread('NDIS check for hang', this.watching(adapter, watch));
+  }
+
+  /** No further check begins. */
+  stop(adapter: Adapter): void {
+    const watch = this.watches.get(adapter);
+    if (watch !== undefined) watch.over = true;
+  }
+
+  /** The same, and none is under way. */
+  *unwatch(adapter: Adapter): Coroutine<void> {
+    const watch = this.watches.get(adapter);
+    if (watch === undefined) return;
+    watch.over = true;
+    if (watch.running) yield { kind: 'wait', what: 'the check for hang to end', ready: () => !watch.running };
+  }
+
+  private *watching(adapter: Adapter, watch: Watch): Coroutine<void> {
+    const { clock } = this.ndis.kernel;
+    const period = (adapter.checkForHangSeconds || DEFAULT_PERIOD) * SECOND;
+    while (!watch.over) {
+      const deadline = (clock.now + period) as VirtualTime;
+      yield { kind: 'wait', what: 'the next check for hang', ready: () => watch.over, deadline };
+      // A NIC without power is not asked whether it hangs (assumed).
+      if (watch.over || adapter.asleep) continue;
+      watch.running = true;
+      yield* this.checkForHang(adapter);
+      watch.running = false;
+    }
   }
 
   /** MiniportCheckForHangEx, and the reset that follows when it says so. Gives whether the NIC hangs. */
@@ -60,6 +106,7 @@ export class Resets {
     const { scheduler, heap, memory } = kernel;
     const operation = { status: undefined as number | undefined, addressingReset: false };
     adapter.reset = operation;
+    adapter.resets++;
     emitFact(kernel, 'reset-started', { adapter: hex(adapter.handle), state: adapter.state });
     const flag = heap.allocate(1, 'AddressingReset of MiniportResetEx', { fill: 0 });
     const before = scheduler.irql;

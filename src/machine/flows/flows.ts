@@ -1,0 +1,68 @@
+/** The courses of events NDIS and the plug and play manager play, each a coroutine of the PnP manager's thread: docs/machine.md. */
+import type { Coroutine } from '../../kernel/scheduler.ts';
+import { Unsupported } from '../../kernel/stops.ts';
+import { DriverEntry } from '../../ndis/callbacks.ts';
+import type { MiniportDriver } from '../../ndis/driver.ts';
+import { NDIS_STATUS_SUCCESS } from '../../ndis/status.ts';
+import type { Flow } from '../scenario.ts';
+import { initRetry, powerHalt, stopStart } from './again.ts';
+import { initHalt, normalRemove, surpriseRemoval } from './removal.ts';
+import { hangChecks, reset, resetWhilePausing } from './reset.ts';
+import { shutdown } from './shutdown.ts';
+import { powerFails, powerOid } from './sleep.ts';
+import type { Play, Stage } from './stage.ts';
+import { breathe, mark } from './steps.ts';
+import { firstGoes, secondGoes } from './two-adapters.ts';
+
+const flows: Readonly<Record<Flow, Play>> = {
+  'normal-remove': normalRemove,
+  'init-halt': initHalt,
+  'init-retry': initRetry,
+  'surprise-removal': surpriseRemoval,
+  'stop-start': stopStart,
+  'power-halt': powerHalt,
+  'power-oid': powerOid,
+  'power-fails': powerFails,
+  reset,
+  'reset-while-pausing': resetWhilePausing,
+  'hang-checks': hangChecks,
+  shutdown,
+  'first-of-two': firstGoes,
+  'second-of-two': secondGoes,
+};
+
+export function* play(stage: Stage): Coroutine<void> {
+  const { kernel, ndis } = stage;
+  const status = yield* ndis.lifecycle.watched(
+    kernel.invoker.invoke(DriverEntry, stage.entry, {
+      DriverObject: stage.driverObject,
+      RegistryPath: stage.registryPath,
+    }),
+  );
+  stage.entryReturned();
+  if (status !== NDIS_STATUS_SUCCESS) {
+    mark(stage, 'driver-entry-failed', { status });
+    return;
+  }
+  const driver = ndis.drivers[0];
+  if (driver === undefined) {
+    throw new Unsupported(
+      'a driver that is not a miniport',
+      'DriverEntry succeeds without registering a miniport driver',
+    );
+  }
+  const adapter = stage.addAdapter(driver);
+  if ((yield* ndis.lifecycle.addDevice(adapter)) === NDIS_STATUS_SUCCESS) {
+    yield* flows[stage.scenario.flow](stage, adapter);
+    if (adapter.state === 'Shutdown') return;
+    yield* ndis.lifecycle.removeDevice(adapter);
+  }
+  yield* unload(stage, driver);
+}
+
+function* unload(stage: Stage, driver: MiniportDriver): Coroutine<void> {
+  yield* stage.ndis.lifecycle.unload(driver);
+  stage.unloaded();
+  mark(stage, 'unloaded', {});
+  yield* breathe(stage);
+}

@@ -1,0 +1,54 @@
+/**
+ * The adapter is reset before it goes. Why NDIS resets (a check for hang, an OID request that takes too long) does not matter to
+ * what follows. Pages: network/miniport-adapter-check-for-hang-and-reset-operations, network/hardware-reset.
+ */
+import type { Coroutine } from '../../kernel/scheduler.ts';
+import type { Adapter } from '../../ndis/adapter.ts';
+import { SECOND } from '../../trace/units.ts';
+import { frame } from '../traffic.ts';
+import type { Play, Stage } from './stage.ts';
+import { breathe, comeDown, initialize, send, start, traffic } from './steps.ts';
+
+/** With sends and frames under way; gives a step that waits for its end. */
+function* beginReset(stage: Stage, adapter: Adapter): Coroutine<() => Coroutine<void>> {
+  if (adapter.state === 'Running') yield* send(stage, adapter, [16, 300], [17, 900]);
+  adapter.device?.receive(frame(18, 250));
+  const resetting = stage.kernel.scheduler.startThread('NDIS reset', stage.ndis.resets.reset(adapter));
+  return function* () {
+    yield { kind: 'wait', what: 'the reset to end', ready: () => resetting.done };
+  };
+}
+
+/** flow-reset-then-halt: reset, more traffic, and the usual end. */
+export const reset: Play = function* (stage, adapter) {
+  if (!(yield* initialize(stage, adapter))) return;
+  const running = yield* start(stage, adapter);
+  const over = yield* beginReset(stage, adapter);
+  yield* over();
+  yield* breathe(stage);
+  if (running) yield* traffic(stage, adapter);
+  yield* comeDown(stage, adapter, stage.scenario.haltAction);
+};
+
+/** flow-reset-then-halt with the pause inside the reset: the driver completes them in any order. */
+export const resetWhilePausing: Play = function* (stage, adapter) {
+  if (!(yield* initialize(stage, adapter))) return;
+  const running = yield* start(stage, adapter);
+  const over = yield* beginReset(stage, adapter);
+  if (running) {
+    // The pause comes while the reset is pending, where the driver lets it pend.
+    yield { kind: 'wait', what: 'the reset to begin', ready: () => adapter.reset !== undefined || adapter.resets > 0 };
+    yield* stage.ndis.lifecycle.pause(adapter);
+  }
+  yield* over();
+  yield* comeDown(stage, adapter, stage.scenario.haltAction);
+};
+
+/** The adapter runs for long enough that NDIS asks a few times whether its NIC hangs. */
+export const hangChecks: Play = function* (stage, adapter) {
+  if (!(yield* initialize(stage, adapter))) return;
+  const running = yield* start(stage, adapter);
+  yield* breathe(stage, 3 * (adapter.checkForHangSeconds || 2) * SECOND);
+  if (running && adapter.state === 'Running') yield* traffic(stage, adapter);
+  yield* comeDown(stage, adapter, stage.scenario.haltAction);
+};
