@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createJiti } from 'jiti';
 import { ImageError } from '../image/errors.ts';
 import type { Image } from '../image/image.ts';
 import { readImage } from '../image/read.ts';
@@ -31,6 +30,8 @@ export function readBytes(path: string): Uint8Array {
 /** Imports a TypeScript or JavaScript module of the user's and gives its default export. `haltex` in it means this haltex. */
 export async function importDefault(path: string): Promise<unknown> {
   readBytes(path);
+  // only a driver or a device in TypeScript needs it
+  const { createJiti } = await import('jiti');
   const own = fileURLToPath(new URL('../index.js', import.meta.url));
   const source = own.replace(/([/\\])dist([/\\])index\.js$/, '$1src$2index.ts');
   const jiti = createJiti(import.meta.url, {

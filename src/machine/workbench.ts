@@ -40,6 +40,11 @@ export class Workbench {
     this.engine.reset();
   }
 
+  /** Regions of guest code translated so far. */
+  get translated(): number {
+    return this.engine.translated;
+  }
+
   /** Code that has run here for the first time since this was asked last. */
   newlyCovered(): CodeBlock[] {
     return this.engine.coverage?.takeNew() ?? [];
