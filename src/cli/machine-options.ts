@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { DeviceDefinition } from '../devices/define-device.ts';
 import { plug } from '../devices/pci-bus.ts';
-import { bundledDevices, type DeviceFactory } from '../devices/registry.ts';
+import { bundledDevices, type DeviceFactory, genericFor, modelFor } from '../devices/registry.ts';
 import { type Inf, readInf } from '../image/inf.ts';
 import type { DriverFile } from '../machine/driver-file.ts';
 import type { MachineConfig } from '../machine/machine.ts';
@@ -24,8 +24,8 @@ const HARDWARE_IMPORTS = [
 ];
 
 export async function machineFor(driver: DriverFile, path: string, options: MachineOptions): Promise<MachineConfig> {
-  const inf = infFor(path, options.inf);
-  const device = await deviceFor(driver, options.device);
+  const inf = infFor(path, options.inf, options.device?.startsWith('PCI\\') ? options.device : undefined);
+  const device = await deviceFor(driver, options.device, inf?.hardwareIds ?? []);
   return {
     driver,
     ...(device === undefined ? {} : { device }),
@@ -34,10 +34,10 @@ export async function machineFor(driver: DriverFile, path: string, options: Mach
 }
 
 /** The INF named, or the one beside the driver. Lines that cannot be understood are told and left out. */
-function infFor(path: string, named: string | undefined): Inf | undefined {
+function infFor(path: string, named: string | undefined, hardwareId: string | undefined): Inf | undefined {
   const file = named ?? path.replace(/\.\w+$/, '.inf');
   if (named === undefined && !existsSync(file)) return undefined;
-  const inf = readInf(readBytes(file));
+  const inf = readInf(readBytes(file), hardwareId);
   const [first] = inf.problems;
   if (named !== undefined && first?.line === 0) throw new InputError(`${file}: ${first.text}.`);
   for (const { line, text } of inf.problems.slice(0, SHOWN_PROBLEMS)) {
@@ -52,12 +52,22 @@ const SHOWN_PROBLEMS = 10;
 
 /** The values an installation with this INF leaves in the adapter's key. */
 function installedBy({ hardwareIds: [id], values }: Inf): Inf['values'] {
+  // The class installer writes it, in lower case (observed).
   return id === undefined ? values : { MatchingDeviceId: id.toLowerCase(), ...values };
 }
 
-/** The device named; else, for a driver of hardware, haltex' sample NIC. */
-async function deviceFor(driver: DriverFile, named: string | undefined): Promise<DeviceFactory | undefined> {
+/**
+ * The device named: `none`, a file that models one, a bundled model, `generic` for the INF's first device without a model, or a
+ * hardware id for that one. Without a name a driver of hardware finds the model of its INF's device, one without a model, or,
+ * when there is no INF, the sample NIC.
+ */
+async function deviceFor(
+  driver: DriverFile,
+  named: string | undefined,
+  hardwareIds: readonly string[],
+): Promise<DeviceFactory | undefined> {
   if (named === 'none') return undefined;
+  if (named === 'generic' || named?.startsWith('PCI\\')) return generic(named === 'generic' ? hardwareIds[0] : named);
   if (named !== undefined && /\.[cm]?[jt]s$/.test(named)) {
     const definition = await importDefault(named);
     if (!isDeviceDefinition(definition)) {
@@ -69,7 +79,7 @@ async function deviceFor(driver: DriverFile, named: string | undefined): Promise
     const device = bundledDevices[named];
     if (device === undefined) {
       throw new InputError(
-        `there is no bundled device «${named}»${suggestion(named, [...Object.keys(bundledDevices), 'none'])}`,
+        `there is no bundled device «${named}»${suggestion(named, [...Object.keys(bundledDevices), 'generic', 'none'])}`,
       );
     }
     return device;
@@ -77,7 +87,19 @@ async function deviceFor(driver: DriverFile, named: string | undefined): Promise
   const hardware =
     driver.kind === 'typescript' ||
     driver.image.imports.some(({ symbols }) => symbols.some(({ name }) => HARDWARE_IMPORTS.includes(name ?? '')));
-  return hardware ? bundledDevices['sample-nic'] : undefined;
+  if (!hardware) return undefined;
+  const unknown = hardwareIds.map(genericFor).find((factory) => factory !== undefined);
+  return modelFor(hardwareIds) ?? unknown ?? bundledDevices['sample-nic'];
+}
+
+function generic(hardwareId: string | undefined): DeviceFactory {
+  const device = hardwareId === undefined ? undefined : genericFor(hardwareId);
+  if (device !== undefined) return device;
+  throw new InputError(
+    hardwareId === undefined
+      ? '--device generic takes its ids from the INF: name one with --inf, or give a hardware id, as in --device "PCI\\VEN_8086&DEV_1539".'
+      : `«${hardwareId}» is no hardware id of a PCI device; one reads PCI\\VEN_8086&DEV_1539.`,
+  );
 }
 
 function isDeviceDefinition(value: unknown): value is DeviceDefinition<unknown, object> {

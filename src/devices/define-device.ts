@@ -4,7 +4,7 @@
  */
 import type { DmaTarget } from '../kernel/dma-mappings.ts';
 import type { MessageCapability, PciIdentity } from './config-space.ts';
-import type { RegisterTable } from './registers.ts';
+import type { RegisterTable, UnknownRegisters } from './registers.ts';
 
 /** A base address register: a block of registers in memory space, or a range of I/O ports. */
 export interface Bar<S> {
@@ -12,6 +12,8 @@ export interface Bar<S> {
   /** Bytes, or ports; a power of two. */
   readonly size: number;
   readonly registers: RegisterTable<Device<S>>;
+  /** What registers outside the table answer; without it they read as zero, and each is a fact of the trace. */
+  readonly unknown?: UnknownRegisters<Device<S>>;
 }
 
 /** What the hooks of a definition work on: the state they keep, and the bus. */
@@ -49,6 +51,10 @@ export interface DeviceDefinition<S = unknown, O = unknown> {
   readonly identity: PciIdentity;
   readonly bars: readonly Bar<S>[];
   readonly interrupts: { readonly line: boolean; readonly messages: number; readonly capability?: MessageCapability };
+  /**
+   * Its registers are guessed, not known: what the driver makes of an interrupt is then not judged.
+   */
+  readonly guessed?: boolean;
   /** Fresh state for one run. `options` choose a behaviour: what a scenario varies. */
   state(options: O): S;
   /** The device has power and sits on its bus. */
@@ -79,11 +85,19 @@ export function defineDevice<S, O = Record<never, never>>(definition: DeviceDefi
 }
 
 /** A block of registers in memory space. */
-export function memoryBar<S>(size: number, registers: RegisterTable<Device<S>>): Bar<S> {
-  return { kind: 'memory', size, registers };
+export function memoryBar<S>(
+  size: number,
+  registers: RegisterTable<Device<S>>,
+  unknown?: UnknownRegisters<Device<S>>,
+): Bar<S> {
+  return { kind: 'memory', size, registers, ...(unknown === undefined ? {} : { unknown }) };
 }
 
 /** A range of I/O ports. */
-export function portBar<S>(size: number, registers: RegisterTable<Device<S>>): Bar<S> {
-  return { kind: 'port', size, registers };
+export function portBar<S>(
+  size: number,
+  registers: RegisterTable<Device<S>>,
+  unknown?: UnknownRegisters<Device<S>>,
+): Bar<S> {
+  return { kind: 'port', size, registers, ...(unknown === undefined ? {} : { unknown }) };
 }

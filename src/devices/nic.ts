@@ -327,7 +327,6 @@ export const sampleNic = defineDevice<State, NicOptions>({
     'reset-late': { resetReads: 100 },
     'reset-never-completes': { resetReads: Number.POSITIVE_INFINITY },
     'dma-stops-late': { stopReads: 100 },
-    'dma-never-stops': { stopReads: Number.POSITIVE_INFINITY },
     'interrupts-at-start': { interruptsAtStart: true },
   },
   state: (options) => {

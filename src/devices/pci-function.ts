@@ -90,7 +90,10 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     this.ranges = placement.ranges.filter(({ kind }) => !placement.withheld.includes(kind));
     this.location = placement.location;
     const sources = placement.vectors.map((vector, index) => source(interrupts.line && index === 0, vector));
-    for (const source of sources) source.pendingAtConnect = trouble.pendingInterrupt === true;
+    for (const source of sources) {
+      source.pendingAtConnect = trouble.pendingInterrupt === true;
+      source.guessed = definition.guessed === true;
+    }
     this.line = interrupts.line ? sources[0] : undefined;
     this.messages = interrupts.line ? sources.slice(1) : sources;
     this.config = new ConfigSpace({
@@ -103,8 +106,16 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     this.options = options;
     this.state = definition.state(options);
     this.blocks = definition.bars.map(
-      ({ registers }, bar) =>
-        new RegisterBlock(registers, this.registers, this, (offset, access) => this.hole(bar, offset, access)),
+      ({ registers, unknown }, bar) =>
+        new RegisterBlock(
+          registers,
+          this.registers,
+          this,
+          (offset, access) => {
+            if (unknown === undefined) this.hole(bar, offset, access);
+          },
+          unknown,
+        ),
     );
     definition.bars.forEach((bar, index) => {
       const placed = placement.ranges[index] as PciRange;

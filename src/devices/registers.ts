@@ -1,7 +1,7 @@
 /**
  * A block of device registers declared as a table: where each lies, how wide it is, and what reading and writing it does
  * beyond keeping the value. Narrower accesses reach a part of a register, wider ones several; an offset no register covers
- * is a hole that reads as zero and is reported, not guessed.
+ * is a hole that reads as zero and is reported, unless the block has an answer for unknown registers.
  */
 import type { AccessSize } from '../kernel/hardware.ts';
 
@@ -21,6 +21,12 @@ export interface Register<D> {
   write?(device: D, value: number): void;
 }
 
+/** Answers for every offset that no register of the table covers, a part of up to four bytes at a time. */
+export interface UnknownRegisters<D> {
+  read(device: D, offset: number, size: number): number;
+  write(device: D, offset: number, size: number, value: number): void;
+}
+
 export type RegisterTable<D> = Readonly<Record<string, Register<D>>>;
 
 interface Entry<D> {
@@ -34,6 +40,7 @@ export class RegisterBlock<D> {
   private readonly entries: Entry<D>[];
   private readonly device: D;
   private readonly hole: (offset: number, access: 'read' | 'write') => void;
+  private readonly unknown: UnknownRegisters<D> | undefined;
 
   /** @param values where the kept values lie, by name: all blocks of a device may share one record */
   constructor(
@@ -41,7 +48,9 @@ export class RegisterBlock<D> {
     values: Record<string, number>,
     device: D,
     hole: (offset: number, access: 'read' | 'write') => void,
+    unknown?: UnknownRegisters<D>,
   ) {
+    this.unknown = unknown;
     this.values = values;
     this.entries = Object.entries(table).map(([name, register]) => ({ name, register, size: register.size ?? 4 }));
     this.device = device;
@@ -62,7 +71,10 @@ export class RegisterBlock<D> {
       const entry = this.at(offset + done);
       if (entry === undefined) this.hole(offset + done, 'read');
       const skip = entry === undefined ? 0 : offset + done - entry.register.at;
-      const take = entry === undefined ? size - done : Math.min(size - done, entry.size - skip);
+      const take = entry === undefined ? Math.min(size - done, 4) : Math.min(size - done, entry.size - skip);
+      if (entry === undefined && this.unknown !== undefined) {
+        value += this.unknown.read(this.device, offset + done, take) * 2 ** (8 * done);
+      }
       if (entry !== undefined) {
         const whole = entry.register.read?.(this.device) ?? (this.values[entry.name] as number);
         value += (Math.floor((whole >>> 0) / 2 ** (8 * skip)) % 2 ** (8 * take)) * 2 ** (8 * done);
@@ -77,8 +89,10 @@ export class RegisterBlock<D> {
       const entry = this.at(offset + done);
       if (entry === undefined) this.hole(offset + done, 'write');
       const skip = entry === undefined ? 0 : offset + done - entry.register.at;
-      const take = entry === undefined ? size - done : Math.min(size - done, entry.size - skip);
-      if (entry !== undefined) this.store(entry, skip, take, Math.floor(value / 2 ** (8 * done)) % 2 ** (8 * take));
+      const take = entry === undefined ? Math.min(size - done, 4) : Math.min(size - done, entry.size - skip);
+      const part = Math.floor(value / 2 ** (8 * done)) % 2 ** (8 * take);
+      if (entry !== undefined) this.store(entry, skip, take, part);
+      else this.unknown?.write(this.device, offset + done, take, part);
       done += take;
     }
   }

@@ -56,7 +56,6 @@ const modelled: Readonly<Record<string, string>> = {
   'reset-late': 'a reset takes long',
   'reset-never-completes': 'a reset never completes',
   'dma-stops-late': 'DMA goes on for long after it was stopped',
-  'dma-never-stops': 'DMA stops by a reset only',
   'interrupts-at-start': 'firmware left interrupts enabled and pending',
   'registers-read-zeros': 'registers that no model knows read as zeros',
   'registers-read-ones': 'registers that no model knows read as ones',

@@ -47,6 +47,8 @@ export interface InterruptSource {
   inService: boolean;
   /** The next driver that connects it is asked at once: its message waits, or another device holds the line up. */
   pendingAtConnect?: boolean;
+  /** Nobody knows what its device's registers say: an ISR that claims what is not its own is not to blame. */
+  guessed?: boolean;
   connected: ConnectedInterrupt | undefined;
 }
 
@@ -313,7 +315,7 @@ export class Hardware implements SlowAccess {
     if (source.kind === 'message') source.asserted = false;
     const claimed = yield* interrupt.serve();
     this.serving.delete(source);
-    if (foreign && claimed)
+    if (foreign && claimed && source.guessed !== true)
       this.trace.emit({ kind: 'fact', what: 'foreign-interrupt-claimed', detail: { vector: source.vector } });
     source.inService = false;
     if (!source.asserted || source.connected === undefined) return;
