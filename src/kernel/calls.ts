@@ -94,6 +94,7 @@ export class Calls {
     if (this.before(fn)) yield SPINNING;
     else if (!this.idle()) yield POINT;
     const injected = this.strike(entry, record, args, { caller, call });
+    const { stirs } = this.scheduler;
     const came = (result: Value): void => {
       const mark = injected === undefined ? {} : { injected: `fail-${fn.toLowerCase()}-${injected.id}` };
       this.trace.emit({ kind: 'return', fn, call, result, ...mark });
@@ -114,6 +115,8 @@ export class Calls {
         }
       }
       came(printableResult(record.returns, result));
+      // Whoever may go on now may do so before this context's next step.
+      if (this.scheduler.attentive && this.scheduler.stirs !== stirs) yield POINT;
       return result;
     } catch (error) {
       const raised = raisedBy(error);

@@ -14,6 +14,8 @@ export interface Alarm {
 const BOOT_SYSTEM_TIME = 134_116_992_000_000_000n;
 
 export class Clock {
+  /** Counts changes of the alarms. */
+  changes = 0;
   private current = 0;
   private orders = 0;
   /** Sorted by (due, order). */
@@ -40,6 +42,7 @@ export class Clock {
 
   set(due: VirtualTime, ring: () => void): Alarm {
     const alarm: Alarm = { due, order: this.orders++, ring };
+    this.changes++;
     const at = this.alarms.findIndex((other) => other.due > due);
     if (at < 0) this.alarms.push(alarm);
     else this.alarms.splice(at, 0, alarm);
@@ -51,6 +54,7 @@ export class Clock {
     const at = this.alarms.indexOf(alarm);
     if (at < 0) return false;
     this.alarms.splice(at, 1);
+    this.changes++;
     return true;
   }
 
@@ -58,6 +62,7 @@ export class Clock {
   ringDue(): void {
     for (let next = this.alarms[0]; next !== undefined && next.due <= this.current; next = this.alarms[0]) {
       this.alarms.shift();
+      this.changes++;
       next.ring();
     }
   }

@@ -10,7 +10,7 @@ import type { GuestMemory } from '../x64/memory.ts';
 import type { Clock } from './clock.ts';
 import { pointer, struct, u8 } from './layout.ts';
 import type { LiveObjects } from './live-objects.ts';
-import { type Coroutine, SPINNING } from './scheduler.ts';
+import { type Coroutine, type Scheduler, SPINNING } from './scheduler.ts';
 import { BugCheck } from './stops.ts';
 import { DISPATCHER_HEADER, LIST_ENTRY } from './structures.ts';
 
@@ -65,6 +65,7 @@ export class Dispatcher {
   private readonly clock: Clock;
   private readonly trace: Recorder;
   private readonly live: LiveObjects;
+  private readonly scheduler: Pick<Scheduler, 'stirs'>;
   /** The thread object of the current context. */
   private readonly thread: () => Address;
   /** By object, in order of arrival. */
@@ -75,12 +76,14 @@ export class Dispatcher {
     clock: Clock;
     trace: Recorder;
     live: LiveObjects;
+    scheduler: Pick<Scheduler, 'stirs'>;
     thread: () => Address;
   }) {
     this.memory = parts.memory;
     this.clock = parts.clock;
     this.trace = parts.trace;
     this.live = parts.live;
+    this.scheduler = parts.scheduler;
     this.thread = parts.thread;
   }
 
@@ -106,6 +109,7 @@ export class Dispatcher {
   /** Sets the state, lets through whom it lets through, and gives the state before. */
   signal(object: Address, state: number): number {
     this.check(object);
+    this.scheduler.stirs++;
     const before = this.state(object);
     this.setState(object, state);
     if (state > 0) this.release(object);

@@ -77,8 +77,8 @@ export class Dpcs {
   }
 
   private target(number: number | undefined): Processor {
-    const { processors, active } = this.scheduler;
-    return processors[number ?? active?.processor ?? 0] as Processor;
+    const { processors, active, timerProcessor } = this.scheduler;
+    return processors[number ?? active?.processor ?? timerProcessor] as Processor;
   }
 
   /** Takes a queued DPC back; false when it was not queued (it may be running). */

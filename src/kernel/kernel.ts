@@ -164,8 +164,7 @@ export class Kernel {
       ...this.parts(),
       faults: options.faults ?? noFaults,
       capture: () => this.stack(),
-      // another strategy decides at every point
-      idle: options.strategy === undefined ? () => this.idle() : () => false,
+      idle: () => !this.scheduler.attentive && this.idle(),
     });
     const cpu = options.cpu(this.cpuHost(), { start: this.code.start, size: HOST_CODE_SIZE });
     this.modules = new Modules({ ...this.parts(), ranges: cpu });

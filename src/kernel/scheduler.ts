@@ -86,19 +86,31 @@ export interface Pending {
   start(): Coroutine<unknown>;
 }
 
-/** Picks who steps next. `last` stepped before and yielded `step`; it may or may not be among the options. */
-export type Strategy = (options: readonly Context[], last: Context | undefined, step: Step | undefined) => Context;
+/**
+ * Picks who steps next. `last` stepped before and yielded `step`; it may or may not be among the options. Where everyone
+ * waits there are none. `time`: nobody steps, time passes to the next alarm or deadline; `again`: the strategy has let
+ * something happen to the machine, and wants to be asked about what it is like now.
+ */
+export type Strategy = (
+  options: readonly Context[],
+  last: Context | undefined,
+  step: Step | undefined,
+) => Context | 'time' | 'again';
 
 /**
  * The plain order: whoever runs goes on until it blocks or ends; only what interrupts its own processor comes between.
  * A context that spins lets the other processors have a turn, as they would on real hardware.
  */
-export const plainOrder: Strategy = (options, last, step) => {
+export const plainOrder = (
+  options: readonly Context[],
+  last: Context | undefined,
+  step: Step | undefined,
+): Context | 'time' => {
   const same = options.find((context) => context.processor === last?.processor);
   if (same !== undefined && !(step?.kind === 'point' && step.spinning)) return same;
   const waiting = options.find((context) => context.processor === undefined);
   const other = waiting ?? options.find((context) => (context.processor ?? 0) > (last?.processor ?? 0));
-  return (other ?? options[0]) as Context;
+  return other ?? options[0] ?? 'time';
 };
 
 export interface Limits {
@@ -115,6 +127,12 @@ export class Scheduler {
   instructions = 0;
   /** The most of them that ran without a look at the rest of the machine. */
   longestStretch = 0;
+  /** Whether the strategy wants to be asked at every point, also where nothing waits to come in. */
+  attentive: boolean;
+  /** Counts what may let another context go on: objects signalled, locks released, threads started. */
+  stirs = 0;
+  /** The processor on which timers expire: what an alarm queues goes there. */
+  timerProcessor = 0;
   private readonly clock: Clock;
   private readonly strategy: Strategy;
   private contexts = 0;
@@ -125,6 +143,7 @@ export class Scheduler {
   constructor(clock: Clock, processors: number, strategy: Strategy = plainOrder) {
     this.clock = clock;
     this.strategy = strategy;
+    this.attentive = strategy !== plainOrder;
     this.processors = Array.from({ length: processors }, (_, number) => ({
       number,
       irql: PASSIVE_LEVEL,
@@ -177,6 +196,7 @@ export class Scheduler {
   startThread(name: string, body: Coroutine<unknown>): Context {
     const context = new Context(this.contexts++, name, 'thread', PASSIVE_LEVEL, body);
     this.off.push(context);
+    this.stirs++;
     return context;
   }
 
@@ -188,13 +208,14 @@ export class Scheduler {
       this.clock.ringDue();
       this.deliver();
       const options = this.runnable();
-      if (options.length === 0) {
-        this.passTime(root);
-        continue;
+      if (options.length > 0) this.checkLimits(root);
+      const next = this.strategy(options, last, step);
+      if (next === 'again') continue;
+      if (next === 'time') this.passTime(root);
+      else {
+        last = next;
+        step = this.step(next);
       }
-      this.checkLimits(root);
-      last = this.strategy(options, last, step);
-      step = this.step(last);
     }
   }
 
@@ -294,13 +315,19 @@ export class Scheduler {
     context.done = true;
   }
 
-  /** Everyone waits: time passes to the next alarm or deadline. Without one, nothing will ever happen again. */
-  private passTime(root: Context): void {
+  /** The next alarm or deadline: when something happens even if everyone waits. */
+  get nextDue(): VirtualTime | undefined {
     const due = [this.clock.nextDue, ...this.waiting().map((context) => context.wait?.deadline)].filter(
       (time) => time !== undefined,
     );
-    if (due.length === 0) throw new Hang(`${describeWait(root)}, and nothing that could end the wait will ever run`);
-    this.clock.skipTo(Math.min(...due) as VirtualTime);
+    return due.length === 0 ? undefined : (Math.min(...due) as VirtualTime);
+  }
+
+  /** Everyone waits: time passes to the next alarm or deadline. Without one, nothing will ever happen again. */
+  private passTime(root: Context): void {
+    const due = this.nextDue;
+    if (due === undefined) throw new Hang(`${describeWait(root)}, and nothing that could end the wait will ever run`);
+    this.clock.skipTo(due);
     if (this.clock.now > this.limits.time) throw new Hang(`${describeWait(root)}, beyond the virtual-time budget`);
   }
 

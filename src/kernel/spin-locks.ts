@@ -60,6 +60,7 @@ export class SpinLocks {
     holder.locks.splice(order, 1);
     this.memory.writeU64(lock, 0n);
     this.holders.delete(lock);
+    this.scheduler.stirs++;
   }
 
   held(lock: Address): boolean {
