@@ -1,6 +1,7 @@
 /** The library's public face: what a miniport in TypeScript, a model of a NIC, and a tool around haltex are written with. */
 
 // --- checking a driver ---
+export { defineConfig, type HaltexConfig } from './cli/config.ts';
 export { judge } from './contract/judge.ts';
 export type { Finding, FoundResource, Severity, Violation } from './contract/rule.ts';
 export { catalogue } from './contract/rules.ts';

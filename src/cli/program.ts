@@ -5,7 +5,9 @@ import { InternalError } from '../kernel/stops.ts';
 import type { DriverFile } from '../machine/driver-file.ts';
 import { reporters } from '../report/reporters.ts';
 import { defaultBudget, parseBudget, runCheck } from './check.ts';
+import { loadConfig } from './config.ts';
 import { ExitCode, InputError } from './errors.ts';
+import { runInit } from './init.ts';
 import { runLint } from './lint.ts';
 import { loadDriverFile } from './load.ts';
 import { type MachineOptions, machineFor } from './machine-options.ts';
@@ -14,18 +16,26 @@ import { runReplay } from './replay.ts';
 import { symbolsFor } from './symbols.ts';
 import { version } from './version.ts';
 
-const collect = (value: string, before: readonly string[]) => [...before, value];
+const collect = (value: string, before: readonly string[] = []) => [...before, value];
 
 /** What a command about a driver takes. */
 type DriverFlags = MachineOptions & { readonly symbols?: string };
 
 type CheckFlags = DriverFlags & {
-  readonly reporter: string[];
+  readonly config?: string;
+  readonly reporter?: string[];
   readonly budget?: string;
   readonly bail?: boolean;
-  readonly only: string[];
+  readonly only?: string[];
   readonly workers?: string;
 };
+
+/** The machine as flags and configuration describe it. */
+function machineOptions(flags: MachineOptions, given: MachineOptions): MachineOptions {
+  const device = flags.device ?? given.device;
+  const inf = flags.inf ?? given.inf;
+  return { ...(device === undefined ? {} : { device }), ...(inf === undefined ? {} : { inf }) };
+}
 
 function parseWorkers(text: string): number {
   if (!/^[0-9]{1,3}$/.test(text)) throw new InputError(`--workers ${text}: give a number of threads, 0 for none.`);
@@ -39,9 +49,9 @@ function program(finish: (code: number) => void): Command {
     .showSuggestionAfterError()
     .exitOverride();
 
-  const withMachine = (command: Command) =>
+  const withMachine = (command: Command, driver: '<driver>' | '[driver]' = '<driver>') =>
     command
-      .argument('<driver>', 'an x64 .sys as shipped, or a miniport in TypeScript')
+      .argument(driver, 'an x64 .sys as shipped, or a miniport in TypeScript')
       .option(
         '--device <model>',
         'the hardware: a bundled model by name, a .ts file that defines one, generic, a hardware id, or none',
@@ -56,40 +66,56 @@ function program(finish: (code: number) => void): Command {
     return found.symbols;
   };
 
-  withMachine(haltex.command('check'))
+  withMachine(haltex.command('check'), '[driver]')
     .description('plays every scenario on the driver and reports what was not undone')
     .option(
       '--reporter <name[=file]>',
       `${Object.keys(reporters).join(', ')}, to a file or to standard output; may be repeated`,
       collect,
-      [],
     )
     .option(
       '--budget <n|time>',
       `how many scenarios at most, or for how long (30s, 5m); ${defaultBudget.scenarios} scenarios by default`,
     )
     .option('--bail', 'stop at the first finding')
-    .option('--only <rule|phase>', 'only this rule, or only this phase; may be repeated', collect, [])
+    .option('--only <rule|phase>', 'only this rule, or only this phase; may be repeated', collect)
+    .option('--config <file>', 'what else to go by; by default haltex.config.ts in this folder')
     .option('--workers <n>', 'threads that play beside the first; by default one less than there are processors')
     .addHelpText(
       'after',
       '\nExamples:\n  haltex check mydriver.sys\n  haltex check ./mydriver.ts --reporter json=result.json\n  haltex check mydriver.sys --reporter html=report.html --reporter sarif=haltex.sarif\n  haltex check mydriver.sys --budget 30s --bail\n\nExit codes: 0 clean, 1 findings, 2 bad usage or input, 3 inconclusive; 70 a fault of haltex itself; 130 interrupted.',
     )
-    .action(async (path: string, options: CheckFlags) => {
-      const outputs = parseReporters(options.reporter);
-      const { reporter: _, budget, bail = false, only, workers, symbols: pdb, ...machine } = options;
+    .action(async (named: string | undefined, { config: file, ...flags }: CheckFlags) => {
+      const given = await loadConfig(file);
+      const path = named ?? given.driver;
+      if (path === undefined) {
+        throw new InputError(
+          'which driver? Name it: haltex check mydriver.sys, or write a configuration: haltex init.',
+        );
+      }
+      const outputs = parseReporters(flags.reporter ?? given.reporters ?? []);
+      const budget = flags.budget ?? given.budget;
       const driver = await loadDriverFile(path);
       const settings = {
         outputs,
-        budget: budget === undefined ? defaultBudget : parseBudget(budget),
-        bail,
-        only,
-        workers: workers === undefined ? availableParallelism() - 1 : parseWorkers(workers),
-        symbols: symbols(driver, path, pdb),
+        budget: budget === undefined ? defaultBudget : parseBudget(String(budget)),
+        bail: flags.bail ?? given.bail ?? false,
+        only: flags.only ?? given.only ?? [],
+        workers:
+          flags.workers === undefined ? (given.workers ?? availableParallelism() - 1) : parseWorkers(flags.workers),
+        symbols: symbols(driver, path, flags.symbols ?? given.symbols),
       };
+      const machine = machineOptions(flags, given);
       const config = await machineFor(driver, path, machine);
       finish(await runCheck(config, { driver: path, options: machine }, settings));
     });
+
+  haltex
+    .command('init')
+    .description('writes a haltex.config.ts for the driver it finds here')
+    .argument('[driver]', 'the driver, where there is more than one')
+    .addHelpText('after', '\nExamples:\n  haltex init\n  haltex init x64/Release/mydriver.sys')
+    .action((driver: string | undefined) => finish(runInit(driver)));
 
   haltex
     .command('lint')
