@@ -7,6 +7,7 @@ import { callbackFunctions } from './callbacks.ts';
 import { cancelSafeQueueFunctions } from './cancel-safe-queues.ts';
 import { contiguousMemoryFunctions } from './contiguous-memory.ts';
 import { dpcFunctions } from './dpcs.ts';
+import { errorLogFunctions } from './error-log.ts';
 import { etwFunctions } from './etw.ts';
 import { exTimerFunctions } from './ex-timers.ts';
 import { executiveSpinLockFunctions } from './executive-spin-locks.ts';
@@ -55,6 +56,7 @@ export const kernelFunctions = {
   ...notificationFunctions,
   ...namedEventFunctions,
   ...callbackFunctions,
+  ...errorLogFunctions,
   ...etwFunctions,
   ...bitmapFunctions,
   ...irpFunctions,
