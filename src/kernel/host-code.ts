@@ -22,10 +22,35 @@ export type HostEntry =
   /** Where a routine called from TypeScript returns to. */
   | { readonly kind: 'return'; readonly name: string };
 
+/** A table of functions as host code lays it out: made once, provided to every machine. */
+export class FunctionLayout {
+  readonly names: readonly string[];
+  readonly records: readonly AnyFunction[];
+  readonly positions: ReadonlyMap<string, number>;
+
+  constructor(table: Readonly<Record<string, AnyFunction>>) {
+    this.names = Object.keys(table);
+    this.records = Object.values(table);
+    this.positions = new Map(this.names.map((name, position) => [name, position]));
+  }
+}
+
+/** The functions of a layout in one machine. */
+interface Provided {
+  readonly layout: FunctionLayout;
+  readonly services: unknown;
+  /** Index of the first. */
+  readonly first: number;
+}
+
 export class HostCode {
   readonly start: Address;
   readonly returnAddress: Address;
-  private readonly entries: HostEntry[] = [];
+  /** Those of layouts are made when something asks for them. */
+  private readonly entries: (HostEntry | undefined)[] = [];
+  /** The latest first: its names hide those of the others. */
+  private readonly layouts: Provided[] = [];
+  /** What was provided one by one hides the names of layouts. */
   private readonly addresses = new Map<string, Address>();
   private readonly routines = new Map<Routine, Address>();
 
@@ -37,17 +62,37 @@ export class HostCode {
   /** The entry whose address this is. */
   at(address: Address): HostEntry | undefined {
     const index = (address - this.start) / SPACING;
-    return Number.isInteger(index) ? this.entries[index] : undefined;
+    return Number.isInteger(index) ? this.entry(index) : undefined;
   }
 
   /** The entry an address lies in, for accesses to what has an address but no memory. */
   near(address: Address): HostEntry | undefined {
-    return this.entries[Math.floor((address - this.start) / SPACING)];
+    return this.entry(Math.floor((address - this.start) / SPACING));
   }
 
   /** Whether control at this address leaves the guest. */
   holds(address: Address): boolean {
     return address >= this.start && address < this.start + HOST_CODE_SIZE;
+  }
+
+  private entry(index: number): HostEntry | undefined {
+    const known = this.entries[index];
+    if (known !== undefined) return known;
+    for (const { layout, services, first } of this.layouts) {
+      const position = index - first;
+      const record = layout.records[position];
+      if (record === undefined) continue;
+      const entry: HostEntry = { kind: 'function', name: layout.names[position] as string, record, services };
+      this.entries[index] = entry;
+      return entry;
+    }
+    return undefined;
+  }
+
+  /** Makes the functions of a layout known under their names. */
+  provideAll(layout: FunctionLayout, services: unknown): void {
+    this.layouts.unshift({ layout, services, first: this.entries.length });
+    this.entries.length += layout.names.length;
   }
 
   /** Makes a function known under its name; later `import_` finds it. */
@@ -65,7 +110,7 @@ export class HostCode {
 
   /** The address of an imported function or variable, known or not. */
   resolve(name: string, module: string): Address {
-    const known = this.addresses.get(name);
+    const known = this.known(name);
     if (known !== undefined) return known;
     const address = this.add({ kind: 'missing', name, module });
     this.addresses.set(name, address);
@@ -74,12 +119,22 @@ export class HostCode {
 
   /** Imports that were asked for and that haltex lacks, each once. */
   missing(): string[] {
-    return [...new Set(this.entries.flatMap((entry) => (entry.kind === 'missing' ? [entry.name] : [])))];
+    return [...new Set(this.entries.flatMap((entry) => (entry?.kind === 'missing' ? [entry.name] : [])))];
+  }
+
+  private known(name: string): Address | undefined {
+    const address = this.addresses.get(name);
+    if (address !== undefined) return address;
+    for (const { layout, first } of this.layouts) {
+      const position = layout.positions.get(name);
+      if (position !== undefined) return at(this.start, (first + position) * SPACING);
+    }
+    return undefined;
   }
 
   /** The function provided under a name. */
   function(name: string): Extract<HostEntry, { kind: 'function' }> | undefined {
-    const address = this.addresses.get(name);
+    const address = this.known(name);
     const entry = address === undefined ? undefined : this.at(address);
     return entry?.kind === 'function' ? entry : undefined;
   }

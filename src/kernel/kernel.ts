@@ -22,7 +22,7 @@ import { kernelFunctions } from './functions.ts';
 import { GuestCode } from './guest.ts';
 import { Hardware } from './hardware.ts';
 import { Heap } from './heap.ts';
-import { HOST_CODE_SIZE, HostCode } from './host-code.ts';
+import { FunctionLayout, HOST_CODE_SIZE, HostCode } from './host-code.ts';
 import { SLists } from './interlocked-lists.ts';
 import { Invoker } from './invoke.ts';
 import { Devices } from './io-devices.ts';
@@ -51,6 +51,8 @@ import { Randomness } from './system.ts';
 import { provideSystemVariables } from './system-variables.ts';
 import { Threads } from './threads.ts';
 import { KernelTimers, Timers } from './timers.ts';
+
+const functions = new FunctionLayout(kernelFunctions);
 
 export interface KernelOptions {
   readonly memory: GuestMemory;
@@ -181,7 +183,7 @@ export class Kernel {
     this.irqlLowered = () => guest.lowered();
     this.invoker = new Invoker({ ...this.parts(), guest, exceptions });
     provideAddressLimits(this);
-    for (const [name, record] of Object.entries(kernelFunctions)) this.code.provide(name, record, this);
+    this.code.provideAll(functions, this);
   }
 
   /** The driver's call stack in the current context, innermost frame first. */

@@ -2,6 +2,7 @@
  * The NDIS library of one machine: its drivers and adapters and the parts that play NDIS' own side. Function bodies get this
  * composition; behaviour stands in the families' files.
  */
+import { FunctionLayout } from '../kernel/host-code.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { PciDevice } from '../kernel/pci.ts';
 import type { Handle } from '../trace/units.ts';
@@ -39,6 +40,8 @@ import { Sends } from './sends.ts';
 import { SharedMemory } from './shared-memory.ts';
 import { NdisTimers } from './timers.ts';
 import { NdisWorkItems } from './work-items.ts';
+
+const functions = new FunctionLayout(ndisFunctions);
 
 export class Ndis {
   readonly kernel: Kernel;
@@ -107,7 +110,7 @@ export class Ndis {
     this.rwLocks = new RwLocks(this);
     this.workItems = new NdisWorkItems(this);
     this.timers = new NdisTimers(this);
-    for (const [name, record] of Object.entries(ndisFunctions)) kernel.code.provide(name, record, this);
+    kernel.code.provideAll(functions, this);
   }
 
   /** A handle: an address the driver may store and compare, and may not look into. */
