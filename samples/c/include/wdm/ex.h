@@ -2,6 +2,10 @@
 #pragma once
 #include "ke.h"
 
+/* What the filter of an __except says. */
+#define EXCEPTION_EXECUTE_HANDLER 1
+#define EXCEPTION_CONTINUE_SEARCH 0
+
 typedef enum _POOL_TYPE {
     NonPagedPool = 0,
     PagedPool = 1,

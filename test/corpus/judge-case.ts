@@ -1,0 +1,53 @@
+/** Checks one driver of the corpus and compares what haltex says with what the manifest says. */
+import { fileURLToPath } from 'node:url';
+import { loadDriverFile } from '../../src/cli/load.ts';
+import { bundledDevices } from '../../src/devices/registry.ts';
+import { check } from '../../src/explore/check.ts';
+import { counts } from '../../src/explore/result.ts';
+import type { MachineConfig } from '../../src/machine/machine.ts';
+import type { Case } from './cases.ts';
+
+export interface Outcome {
+  readonly case: Case;
+  /** Rules that were to be reported and were. */
+  readonly found: readonly string[];
+  /** Rules that were to be reported and were not. */
+  readonly missed: readonly string[];
+  /** Findings, notes aside, that were not to be reported. */
+  readonly false: readonly { readonly rule: string; readonly message: string; readonly scenario: string }[];
+  /** Why the verdict is not whole, in a sentence each. */
+  readonly inconclusive: readonly string[];
+  readonly scenarios: number;
+  /** Nothing missed, nothing false, nothing left open. */
+  readonly good: boolean;
+}
+
+export async function machineOf({ driver, device, values }: Case): Promise<MachineConfig> {
+  const path = fileURLToPath(new URL(driver, import.meta.url));
+  return {
+    driver: await loadDriverFile(path),
+    ...(device === undefined ? {} : { device: bundledDevices[device] as NonNullable<MachineConfig['device']> }),
+    ...(values === undefined ? {} : { adapterValues: values }),
+  };
+}
+
+export async function judgeCase(one: Case): Promise<Outcome> {
+  const result = check(await machineOf(one), { now: () => 0 });
+  const expected: readonly string[] = one.expect === 'clean' ? [] : one.expect;
+  const findings = result.findings.filter(counts);
+  const reported = new Set(findings.map(({ rule }) => rule));
+  const missed = expected.filter((rule) => !reported.has(rule));
+  const wrong = findings
+    .filter(({ rule }) => !expected.includes(rule))
+    .map(({ rule, message, scenario }) => ({ rule, message, scenario: scenario.description }));
+  const open = result.verdict === 'inconclusive' || result.unsupported.length > 0 ? result.reasons : [];
+  return {
+    case: one,
+    found: expected.filter((rule) => reported.has(rule)),
+    missed,
+    false: wrong,
+    inconclusive: open,
+    scenarios: result.scenarios.run,
+    good: missed.length + wrong.length + open.length === 0,
+  };
+}
