@@ -108,6 +108,22 @@ describe('MDLs', () => {
     expect(ledger()).toEqual(['+pool', '+mdl-pages', '+mapping', 'undone mapping', 'undone mdl-pages']);
   });
 
+  it('gives fewer pages than asked for, unless all are required', () => {
+    const offered: string[][] = [];
+    const { run, wdk, kernel } = setUp({
+      strike(_, failures) {
+        offered.push([...failures]);
+        return failures.find((id) => id === 'fewer-pages');
+      },
+    });
+    const asked = { LowAddress: 0, HighAddress: 2 ** 40, SkipBytes: 0, TotalBytes: 16384, CacheType: 1 };
+    const some = run(() => wdk.MmAllocatePagesForMdlEx({ ...asked, Flags: 0 }));
+    expect(kernel.mdls.at(some).ByteCount).toBe(8192);
+    const all = run(() => wdk.MmAllocatePagesForMdlEx({ ...asked, Flags: 4 }));
+    expect(kernel.mdls.at(all).ByteCount).toBe(16384);
+    expect(offered).toEqual([['null', 'fewer-pages'], ['null']]);
+  });
+
   it('fails as the real calls do', () => {
     const { run, wdk, kernel } = setUp({ strike: (_, failures) => failures[0] });
     const block = kernel.heap.allocate(64, 'block', { fill: 0 });

@@ -221,6 +221,15 @@ function endMapping(kernel: Kernel, mdl: Mdl, fn: string): void {
 /** IRP.MdlAddress. */
 const IRP_MDL_ADDRESS = 8;
 
+/** All or nothing (wdm.h, wdm-mmallocatepagesformdlex). */
+const MM_ALLOCATE_FULLY_REQUIRED = 0x4;
+
+/** Soft: the MDL describes fewer bytes than were asked for, and it is for the driver to look (wdm-mmallocatepagesformdlex). */
+const fewerPages = {
+  id: 'fewer-pages',
+  when: ({ TotalBytes }: { TotalBytes: number }): boolean => TotalBytes >= 2 * PAGE_SIZE,
+};
+
 export const mdlFunctions = {
   IoAllocateMdl: f({
     ...common,
@@ -401,8 +410,9 @@ export const mdlFunctions = {
     returns: 'pointer',
     irql: A,
     acquires: { type: 'mdl-pages', key: (_, result) => result, detail: ({ TotalBytes }) => ({ TotalBytes }) },
-    failures: [failsNull],
-    body: (kernel, { HighAddress, TotalBytes }, { fn }) => allocatePages(kernel, HighAddress, TotalBytes, fn),
+    failures: [failsNull, fewerPages],
+    body: (kernel, { HighAddress, TotalBytes }, { fn, soft }) =>
+      allocatePages(kernel, HighAddress, granted(TotalBytes, soft), fn),
   }),
   MmAllocatePagesForMdlEx: f({
     ...common,
@@ -418,8 +428,12 @@ export const mdlFunctions = {
     returns: 'pointer',
     irql: A,
     acquires: { type: 'mdl-pages', key: (_, result) => result, detail: ({ TotalBytes }) => ({ TotalBytes }) },
-    failures: [failsNull],
-    body: (kernel, { HighAddress, TotalBytes }, { fn }) => allocatePages(kernel, HighAddress, TotalBytes, fn),
+    failures: [
+      failsNull,
+      { ...fewerPages, when: (args) => fewerPages.when(args) && (args.Flags & MM_ALLOCATE_FULLY_REQUIRED) === 0 },
+    ],
+    body: (kernel, { HighAddress, TotalBytes }, { fn, soft }) =>
+      allocatePages(kernel, HighAddress, granted(TotalBytes, soft), fn),
   }),
   MmFreePagesFromMdl: f({
     ...common,
@@ -455,6 +469,11 @@ export const mdlFunctions = {
 const TARGET_MDL_TOO_SMALL = 0x40;
 
 /** Zeroed pages that no address shows until they are mapped; the MDL is the caller's to free with ExFreePool. */
+/** What is left of a request when there are not that many free pages. */
+function granted(bytes: number, soft: string | undefined): number {
+  return soft === fewerPages.id ? Math.floor(bytes / PAGE_SIZE / 2) * PAGE_SIZE : bytes;
+}
+
 function allocatePages(kernel: Kernel, highest: number, bytes: number, fn: string): Address {
   const { heap, mdls, hardware, resources } = kernel;
   const size = Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
