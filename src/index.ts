@@ -2,6 +2,8 @@
 
 // --- checking a driver ---
 export { defineConfig, type HaltexConfig } from './cli/config.ts';
+export { check, type LibraryCheckOptions, replay } from './cli/library.ts';
+export { matchers } from './cli/matchers.ts';
 export { judge } from './contract/judge.ts';
 export type { Finding, FoundResource, Severity, Violation } from './contract/rule.ts';
 export { catalogue } from './contract/rules.ts';
@@ -18,7 +20,7 @@ export {
 export { type NicOptions, sampleNic } from './devices/nic.ts';
 export { plug } from './devices/pci-bus.ts';
 export { bundledDevices, type DeviceFactory } from './devices/registry.ts';
-export { type CheckOptions, check, replay } from './explore/check.ts';
+export type { Outcome } from './explore/outcome.ts';
 export type { Balance, CheckResult, Coverage, KeptTrace, MergedFinding, Verdict } from './explore/result.ts';
 export { decodeToken, encodeToken, TokenError } from './explore/token.ts';
 export { readInf } from './image/inf.ts';
