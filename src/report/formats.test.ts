@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { VirtualTime } from '../trace/units.ts';
 import { github } from './github.ts';
 import { html } from './html.ts';
 import { junit } from './junit.ts';
@@ -112,7 +113,11 @@ it('HTML: one page that loads nothing, whose text is never markup', () => {
 
 it('HTML: traces that would make the file too big stay out, and say how to see them', () => {
   const long = Array.from({ length: 4000 }, (_, i) =>
-    events.map((event) => ({ ...event, seq: event.seq + i * events.length, time: event.time + i / 7 })),
+    events.map((event) => ({
+      ...event,
+      seq: event.seq + i * events.length,
+      time: (event.time + i / 7) as VirtualTime,
+    })),
   ).flat();
   const page = html({ ...result, traces: result.traces.map((kept) => ({ ...kept, events: long })) }, context);
   expect(page.length).toBeLessThan(2_000_000);

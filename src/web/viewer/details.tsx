@@ -3,6 +3,7 @@ import type { ShownFinding } from '../../report/data.ts';
 import { placeOf } from '../../report/place.ts';
 import type { TraceEvent, Value } from '../../trace/events.ts';
 import { irqlName } from '../../trace/units.ts';
+import { scrolls } from './finding.tsx';
 import { type Row, show, stackOf } from './rows.ts';
 
 interface Props {
@@ -33,7 +34,7 @@ export function Details({ row, events, owed, findings, onSelect }: Props) {
     ({ seq }) => seq === event.seq || seq === close?.seq || inside.some((one) => one.seq === seq),
   );
   return (
-    <aside class="details" aria-label="Details">
+    <aside class="details" aria-label="Details" {...scrolls}>
       <h3>
         {number !== undefined && <span class="number">{number}</span>} {label || event.kind}
       </h3>

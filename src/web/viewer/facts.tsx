@@ -1,5 +1,6 @@
 /** The tables behind the verdict: how much was looked at, what was played, what is missing. */
 import type { ReportData } from '../../report/data.ts';
+import { scrolls } from './finding.tsx';
 
 type Given = { readonly data: ReportData };
 const count = (n: number) => n.toLocaleString('en-US');
@@ -33,7 +34,7 @@ export function Coverage({ data: { coverage, balance } }: Given) {
           {faultPoints.missed.length > 0 && (
             <details>
               <summary>{count(faultPoints.missed.length)} calls never made to fail</summary>
-              <ul class="points">
+              <ul class="points" {...scrolls}>
                 {faultPoints.missed.map((point) => (
                   <li key={point}>{point}</li>
                 ))}
@@ -43,7 +44,9 @@ export function Coverage({ data: { coverage, balance } }: Given) {
           {code !== undefined && code.never.length > 0 && (
             <details>
               <summary>{count(code.never.length)} blocks never ran</summary>
-              <p class="offsets">{code.never.map((offset) => `+0x${offset.toString(16)}`).join(' ')}</p>
+              <p class="offsets" {...scrolls}>
+                {code.never.map((offset) => `+0x${offset.toString(16)}`).join(' ')}
+              </p>
             </details>
           )}
         </div>

