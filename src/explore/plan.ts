@@ -2,8 +2,17 @@
 import { plainScenario } from '../machine/scenario.ts';
 import { pairsOfFaults, singleFaults } from './faults.ts';
 import { lateInterrupts, waysToHalt } from './halting.ts';
+import { hardwareTroubles } from './hardware.ts';
 import { listed, type Phase } from './phase.ts';
+import { settings } from './settings.ts';
 
 export const plainPhase: Phase = listed('plain run', () => [plainScenario]);
 
-export const phases: readonly Phase[] = [waysToHalt, lateInterrupts, singleFaults, pairsOfFaults];
+export const phases: readonly Phase[] = [
+  waysToHalt,
+  lateInterrupts,
+  hardwareTroubles,
+  singleFaults,
+  settings,
+  pairsOfFaults,
+];
