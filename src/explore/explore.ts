@@ -108,7 +108,9 @@ class Session {
 
   private add(outcome: Outcome): void {
     const { findings, stop } = outcome;
-    this.outcomes.push(outcome);
+    // Choice points are for the phase that asked for them; kept, they would fill the memory.
+    const { choices: _, ...kept } = outcome;
+    this.outcomes.push(kept);
     this.totals.run++;
     if (findings.some(counts)) this.totals.findings++;
     else if (stop.reason === 'unsupported') this.totals.unsupported++;

@@ -3,12 +3,14 @@ import { judge } from '../contract/judge.ts';
 import type { Finding } from '../contract/rule.ts';
 import { type FaultPoint, type MachineConfig, run } from '../machine/machine.ts';
 import type { Scenario } from '../machine/scenario.ts';
+import type { ChoicePoint } from '../machine/schedule.ts';
 import type { Workbench } from '../machine/workbench.ts';
 import type { EventOf, TraceEvent } from '../trace/events.ts';
 import type { Address } from '../trace/units.ts';
 import type { CodeBlock } from '../x64/block-coverage.ts';
 
 export interface Outcome {
+  /** As it was played: a schedule by priorities has become the list of what it did. */
   readonly scenario: Scenario;
   readonly findings: readonly Finding[];
   readonly stop: Pick<EventOf<'stop'>, 'reason' | 'text' | 'name'>;
@@ -25,16 +27,18 @@ export interface Outcome {
   readonly covered: readonly CodeBlock[];
   /** Where the driver's image lay; undefined for one in TypeScript. */
   readonly imageBase: Address | undefined;
+  /** The choice points it passed; undefined where the schedule is `plain`. */
+  readonly choices?: readonly ChoicePoint[];
   /** The whole trace, where it was asked for. */
   readonly events?: readonly TraceEvent[];
 }
 
 /** Plays and judges one scenario. */
 export function examine(config: MachineConfig, scenario: Scenario, workbench: Workbench, keepEvents = false): Outcome {
-  const { events, stop, faultPoints, covered, imageBase } = run(config, scenario, workbench);
+  const { events, stop, faultPoints, covered, imageBase, choices } = run(config, scenario, workbench);
   const marked = (what: string) => events.some((event) => event.kind === 'fact' && event.what === what);
   return {
-    scenario,
+    scenario: choices === undefined ? scenario : { ...scenario, schedule: choices.taken },
     findings: judge(events),
     stop: { reason: stop.reason, text: stop.text, ...(stop.name === undefined ? {} : { name: stop.name }) },
     length: events.length,
@@ -43,6 +47,7 @@ export function examine(config: MachineConfig, scenario: Scenario, workbench: Wo
     ...split(faultPoints, scenario),
     covered,
     imageBase,
+    ...(choices === undefined ? {} : { choices: choices.points }),
     ...(keepEvents ? { events } : {}),
   };
 }

@@ -57,6 +57,11 @@ const schema = z.strictObject({
   workers: z.enum(['at-once', 'late']),
   hardware: z.string(),
   settings: z.record(z.string(), z.union([z.uint32(), z.string(), z.array(z.int().min(0).max(255)), z.null()])),
+  schedule: z.union([
+    z.literal('plain'),
+    z.array(z.strictObject({ at: z.int().min(0), run: z.string() })),
+    z.strictObject({ seed: z.uint32(), changes: z.array(z.int().min(0)) }),
+  ]),
 }) satisfies z.ZodType<Scenario>;
 
 function toBase64Url(text: string): string {

@@ -70,6 +70,8 @@ export class Hardware implements SlowAccess {
   private readonly ports: BusRange[] = [];
   private readonly mappings: Mapping[] = [];
   private readonly systemPages: SystemPage[] = [];
+  /** Counts accesses to devices and to the system's own pages. */
+  accesses = 0;
   private rounds = 0;
   /** Sources whose next round of the ISR is not their device's doing. */
   private readonly foreign = new Set<InterruptSource>();
@@ -142,6 +144,7 @@ export class Hardware implements SlowAccess {
   // --- accesses the inline check did not let through ---
 
   load(address: Address, size: number): bigint {
+    this.accesses++;
     const page = this.systemPages.find(({ start, size: room }) => address >= start && address + size <= start + room);
     if (page !== undefined) return page.read(address, size);
     const pageable = this.pageable(address, size, false);
@@ -152,6 +155,7 @@ export class Hardware implements SlowAccess {
   }
 
   store(address: Address, size: number, value: bigint): void {
+    this.accesses++;
     const pageable = this.pageable(address, size, true);
     if (pageable !== undefined) {
       for (let i = 0; i < size; i++) pageable[i] = Number((value >> BigInt(8 * i)) & 0xffn);
@@ -186,12 +190,14 @@ export class Hardware implements SlowAccess {
   }
 
   readPort(port: number, size: 1 | 2 | 4): number {
+    this.accesses++;
     this.watchPort(port, size, 'read');
     const range = this.find(this.ports, port, size);
     return range === undefined ? 2 ** (8 * size) - 1 : range.read(port - range.start, size);
   }
 
   writePort(port: number, size: 1 | 2 | 4, value: number): void {
+    this.accesses++;
     this.watchPort(port, size, 'write');
     const range = this.find(this.ports, port, size);
     range?.write(port - range.start, size, value);

@@ -230,7 +230,10 @@ export class Kernel {
   private cpuHost(): CpuHost {
     return {
       cpuid: (leaf) => cpuid(leaf),
-      rdtsc: () => BigInt(Math.floor(this.clock.now * 100)),
+      rdtsc: () => {
+        this.hardware.accesses++;
+        return BigInt(Math.floor(this.clock.now * 100));
+      },
       readPort: (port, size) => this.hardware.readPort(port, size),
       writePort: (port, size, value) => this.hardware.writePort(port, size, value),
       readCr8: () => this.scheduler.irql,

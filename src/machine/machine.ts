@@ -20,9 +20,11 @@ import {
   type VirtualTime,
 } from '../trace/units.ts';
 import type { CodeBlock } from '../x64/block-coverage.ts';
+import { Director } from './director.ts';
 import { type DriverFile, loadDriver } from './driver-file.ts';
 import { play } from './flows/flows.ts';
 import type { Scenario } from './scenario.ts';
+import { type ChoicePoint, chooserOf, type Switch } from './schedule.ts';
 import { Workbench } from './workbench.ts';
 
 export interface MachineConfig {
@@ -57,6 +59,8 @@ export interface Run {
   readonly imageBase: Address | undefined;
   /** Imports of the driver that haltex lacks; a call of one is `unsupported`. */
   readonly missingImports: readonly string[];
+  /** Unless the schedule is `plain`: the choice points it passed, and the deviations from the plain order that it made. */
+  readonly choices?: { readonly points: readonly ChoicePoint[]; readonly taken: readonly Switch[] };
   /** The last event. */
   readonly stop: StopEvent;
 }
@@ -73,13 +77,20 @@ export function run(config: MachineConfig, scenario: Scenario, workbench = new W
 function playOn(workbench: Workbench, config: MachineConfig, scenario: Scenario): Run & { longestStretch: number } {
   workbench.clear();
   const faultPoints: FaultPoint[] = [];
+  const { schedule } = scenario;
+  let director: Director | undefined;
   const kernel = new Kernel({
+    ...(schedule === 'plain' ? {} : { strategy: (...asked) => (director as Director).strategy(...asked) }),
     memory: workbench.memory,
     processors: config.processors ?? 2,
     faults: faultPlan(scenario, faultPoints),
     cpu: (host, hostCode) => workbench.cpu(host, hostCode),
   });
   const ndis = new Ndis(kernel);
+  if (schedule !== 'plain') {
+    const devices = () => ndis.adapters.flatMap(({ device }) => (device === undefined ? [] : [device]));
+    director = new Director(kernel, devices, chooserOf(schedule));
+  }
   ndis.dataPath.returnReceives = scenario.returnReceives;
   kernel.workItems.delay = scenario.workers === 'late' ? LATE_WORK : 0;
   let imageBase: Address | undefined;
@@ -109,7 +120,8 @@ function playOn(workbench: Workbench, config: MachineConfig, scenario: Scenario)
   const { longestStretch } = kernel.scheduler;
   const missingImports = kernel.code.missing();
   const { events } = kernel.trace;
-  return { scenario, events, faultPoints, covered, imageBase, missingImports, stop, longestStretch };
+  const choices = director === undefined ? {} : { choices: { points: director.points, taken: director.taken } };
+  return { scenario, events, faultPoints, covered, imageBase, missingImports, ...choices, stop, longestStretch };
 }
 
 function offsets(blocks: readonly CodeBlock[], base: Address | undefined): CodeBlock[] {

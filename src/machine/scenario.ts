@@ -4,6 +4,7 @@
  */
 import { troubleText, WORKS } from '../devices/troubles.ts';
 import type { HaltActionName } from '../ndis/lifecycle.ts';
+import { type Schedule, scheduleText } from './schedule.ts';
 
 /** Which course of events NDIS plays (contract.md G2). */
 export type Flow =
@@ -75,6 +76,8 @@ export interface Scenario {
   readonly hardware: string;
   /** Values of the adapter's key in the registry that differ from what is installed. */
   readonly settings: Readonly<Record<string, SettingValue>>;
+  /** Who runs when, around halt. */
+  readonly schedule: Schedule;
 }
 
 export const plainScenario: Scenario = {
@@ -86,6 +89,7 @@ export const plainScenario: Scenario = {
   workers: 'at-once',
   hardware: WORKS,
   settings: {},
+  schedule: 'plain',
 };
 
 export const flowText: Readonly<Record<Flow, string>> = {
@@ -119,8 +123,11 @@ export function describe(scenario: Scenario): string {
   if (scenario.workers === 'late') parts.push('work items run late');
   if (scenario.hardware !== WORKS) parts.push(troubleText(scenario.hardware));
   for (const [name, value] of Object.entries(scenario.settings)) parts.push(settingText(name, value));
+  if (scenario.schedule !== 'plain' && !isEmpty(scenario.schedule)) parts.push(scheduleText(scenario.schedule));
   return parts.join('; ');
 }
+
+const isEmpty = (schedule: Schedule): boolean => Array.isArray(schedule) && schedule.length === 0;
 
 /** The most characters of a setting that a description shows. */
 const SHOWN = 32;

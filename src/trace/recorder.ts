@@ -8,6 +8,8 @@ export interface Where extends Omit<Position, 'seq' | 'callback' | 'adapter'> {
 
 export class Recorder {
   readonly events: TraceEvent[] = [];
+  /** Told of every event. */
+  watch: ((event: TraceEvent) => void) | undefined;
   private where: () => Where;
 
   constructor(where: () => Where) {
@@ -23,6 +25,7 @@ export class Recorder {
     if (adapter !== undefined) event.adapter = adapter;
     // a quarter of what spreading two objects into a third takes
     this.events.push(Object.assign(event, body));
+    this.watch?.(event as TraceEvent);
     return seq;
   }
 }
