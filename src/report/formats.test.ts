@@ -42,7 +42,7 @@ it('GitHub: a line a finding, at its source line, with nothing that ends the com
   );
   expect(lines[0]).toContain('100%25');
   expect(lines[0]).toContain('%0Areplay: npx haltex replay ./path/nic.sys hx1.ts.e30');
-  expect(lines[1]).toMatch(/^::notice title=haltex%3A halt-skips-free-spin-lock,file=src\\nic\\halt\.c,line=3::/);
+  expect(lines[1]).toMatch(/^::notice title=haltex%3A halt-skips-free-spin-lock,file=src\/nic\/halt\.c,line=3::/);
   expect(github({ ...result, verdict: 'inconclusive', findings: [] }, context)).toContain(
     '::warning title=haltex%3A nic.sys is inconclusive::',
   );

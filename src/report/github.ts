@@ -14,7 +14,7 @@ function annotation(finding: MergedFinding, driverPath: string): string {
   const file = source === undefined || source.file === baseName(driverPath) ? driverPath : source.file;
   const properties = [
     `title=${property(`haltex: ${rule}`)}`,
-    `file=${property(file)}`,
+    `file=${property(file.replaceAll('\\', '/'))}`,
     ...(source === undefined ? [] : [`line=${source.line}`]),
   ];
   const replay = `scenario: ${scenario.description}\nreplay: npx haltex replay ${driverPath} ${scenario.token}`;

@@ -63,12 +63,13 @@ export function show(value: Value): string {
 
 export const stackOf = (event: TraceEvent): Stack => ('stack' in event ? (event.stack ?? []) : []);
 
+/** Values and names of what is there; not the names of fields, which every call of a function shares. */
 function textOf(event: TraceEvent, close: TraceEvent | undefined, label: string): string {
-  const values = 'args' in event ? show(event.args) : 'detail' in event ? show(event.detail) : '';
+  const fields = 'args' in event ? event.args : 'detail' in event ? event.detail : {};
   const result = close !== undefined && 'result' in close ? show(close.result) : '';
   const places = stackOf(event).map((frame) => placeOf(frame).text);
   const key = 'key' in event ? `${event.type} ${event.key}` : '';
-  return [label, values, result, key, event.context, event.callback ?? '', ...places].join(' ').toLowerCase();
+  return [label, ...Object.values(fields).map(show), result, key, event.context, ...places].join(' ').toLowerCase();
 }
 
 const outcomeOf = (close: TraceEvent | undefined): string | undefined => {
