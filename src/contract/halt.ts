@@ -29,11 +29,12 @@ type Id =
 
 function* afterwards(view: TraceView, span: Span): Iterable<Violation & { rule: Id }> {
   const end = (span.leave as EventOf<'leave'>).seq;
+  const again = view.nextLife(span);
   const handle = hex(span.adapter as number);
   const dead =
     span.callback === 'MiniportHaltEx' ? 'after MiniportHaltEx has returned' : 'after MiniportInitializeEx has failed';
   for (const call of view.of('call')) {
-    if (call.seq < end || !HANDLE_NAMES.some((name) => call.args[name] === handle)) continue;
+    if (call.seq < end || call.seq > again || !HANDLE_NAMES.some((name) => call.args[name] === handle)) continue;
     const rule = STATUS.includes(call.fn)
       ? 'status-after-halt'
       : COMPLETIONS.includes(call.fn)
@@ -71,7 +72,8 @@ function* order(view: TraceView, span: Span): Iterable<Violation & { rule: Id }>
       ORDERED.has(acquired.type) &&
       undone !== undefined &&
       undone.callback === 'MiniportHaltEx' &&
-      undone.seq > span.enter.seq,
+      undone.seq > span.enter.seq &&
+      undone.seq < (span.leave?.seq ?? Number.POSITIVE_INFINITY),
   );
   const inOrder = undone.toSorted((a, b) => (a.undone?.seq ?? 0) - (b.undone?.seq ?? 0));
   const wrong = inOrder.find(

@@ -337,7 +337,9 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
   const initialized = view
     .runs('MiniportInitializeEx')
     .findLast((init) => init.adapter === span.adapter && init.enter.seq < leave.seq);
-  const held = view.heldAt(leave.seq);
+  // What an earlier life of the adapter left was told at its end.
+  const before = view.earlierEnd(span);
+  const held = view.heldAt(leave.seq).filter(({ acquired }) => acquired.seq > before);
   for (const holding of held) {
     const row = byType.get(holding.acquired.type);
     if (row === undefined || row.scope !== 'adapter' || adapterOf(view, holding) !== span.adapter) continue;

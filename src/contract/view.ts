@@ -75,13 +75,35 @@ export class TraceView {
     );
   }
 
-  /** Names of the things that facts said had begun and had not ended at that point. */
-  underWay(seq: number, begin: string, ends: readonly string[], key: string): string[] {
+  /** The moments at which nothing of an adapter may be left: MiniportHaltEx returned, or a failing MiniportInitializeEx did. */
+  ends(): Span[] {
+    return this.runs('MiniportHaltEx', 'MiniportInitializeEx').filter(
+      ({ callback, leave }) => leave !== undefined && (callback === 'MiniportHaltEx' || leave.result !== '0x0'),
+    );
+  }
+
+  /** When the adapter's life before the one this routine belongs to came to its end; before any event without one. */
+  earlierEnd({ adapter, enter }: Span): number {
+    const earlier = this.ends().findLast((end) => end.adapter === adapter && end.enter.seq < enter.seq);
+    return earlier?.leave?.seq ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** When the adapter was initialized again after this routine; after any event if it never was. */
+  nextLife({ adapter, enter }: Span): number {
+    const again = this.runs('MiniportInitializeEx').find(
+      (init) => init.adapter === adapter && init.enter.seq > enter.seq,
+    );
+    return again?.enter.seq ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Names of the things that facts said had begun, for the adapter where they tell, and had not ended at that point. */
+  underWay(seq: number, begin: string, ends: readonly string[], key: string, adapter?: Handle): string[] {
     const live = new Set<string>();
     for (const event of this.of('fact')) {
       if (event.seq >= seq) break;
       const name = String(event.detail[key]);
-      if (event.what === begin) live.add(name);
+      const others = adapter !== undefined && event.adapter !== undefined && event.adapter !== adapter;
+      if (event.what === begin && !others) live.add(name);
       else if (ends.includes(event.what)) live.delete(name);
     }
     return [...live];

@@ -16,24 +16,17 @@ type Id =
   | 'ndis5-call'
   | 'isr-claims-foreign-interrupt';
 
-/** Moments when everything must be at rest: halt returned, or a failing initialize did. */
-function ends(view: TraceView): Span[] {
-  return view
-    .runs('MiniportHaltEx', 'MiniportInitializeEx')
-    .filter(({ callback, leave }) => leave !== undefined && (callback === 'MiniportHaltEx' || leave.result !== '0x0'));
-}
-
 function* atEnd(view: TraceView, span: Span): Iterable<Violation & { rule: Id }> {
   const seq = span.leave?.seq ?? 0;
   const routine = span.callback;
-  if (view.underWay(seq, 'timer-callback-pending', ['timer-callback-ended'], 'timer').length > 0) {
+  if (view.underWay(seq, 'timer-callback-pending', ['timer-callback-ended'], 'timer', span.adapter).length > 0) {
     yield {
       rule: 'halt-returns-with-timer-callback',
       seq,
       message: `NdisCancelTimerObject said FALSE because the timer's callback was on its way, and ${routine} returns without having waited for it.`,
     };
   }
-  if (view.underWay(seq, 'work-item-queued', ['work-item-finished'], 'item').length > 0) {
+  if (view.underWay(seq, 'work-item-queued', ['work-item-finished'], 'item', span.adapter).length > 0) {
     yield {
       rule: 'halt-returns-with-async-work',
       seq,
@@ -141,7 +134,7 @@ export const waiting = family(
     ['ndis5-call', 'error', 'a function of NDIS 5 is called', 'G:bug-check-0x7c'],
   ],
   function* (view): Iterable<Violation & { rule: Id }> {
-    for (const span of ends(view)) yield* atEnd(view, span);
+    for (const span of view.ends()) yield* atEnd(view, span);
     for (const [what, rule, message] of simple) {
       for (const fact of view.facts(what)) yield { rule, seq: fact.seq, message, stack: fact.stack ?? [] };
     }

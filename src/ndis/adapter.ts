@@ -56,8 +56,6 @@ export class Adapter {
   asleep = false;
   /** Between MiniportAddDevice and MiniportRemoveDevice. */
   added = false;
-  /** Resets that were begun. */
-  resets = 0;
   /** How often MiniportInitializeEx was called for it. */
   initializations = 0;
 

@@ -104,9 +104,8 @@ export class Resets {
     if (NO_ADAPTER.includes(adapter.state)) throw new InternalError('reset-without-adapter', `in ${adapter.state}`);
     const { kernel } = this.ndis;
     const { scheduler, heap, memory } = kernel;
-    const operation = { status: undefined as number | undefined, addressingReset: false };
+    const operation = { status: undefined as number | undefined, addressingReset: false, pended: false };
     adapter.reset = operation;
-    adapter.resets++;
     emitFact(kernel, 'reset-started', { adapter: hex(adapter.handle), state: adapter.state });
     const flag = heap.allocate(1, 'AddressingReset of MiniportResetEx', { fill: 0 });
     const before = scheduler.irql;
@@ -125,6 +124,7 @@ export class Resets {
       operation.addressingReset = memory.readU8(flag) !== 0;
       this.completed(adapter);
     }
+    operation.pended = true;
     heap.free(flag);
     const ready = () => operation.status !== undefined || !adapter.valid;
     const deadline = (kernel.clock.now + WATCHDOG) as VirtualTime;

@@ -9,22 +9,21 @@ import { frame } from '../traffic.ts';
 import type { Play, Stage } from './stage.ts';
 import { breathe, comeDown, initialize, send, start, traffic } from './steps.ts';
 
-/** With sends and frames under way; gives a step that waits for its end. */
-function* beginReset(stage: Stage, adapter: Adapter): Coroutine<() => Coroutine<void>> {
+/** With sends and frames under way; gives its thread. */
+function* beginReset(stage: Stage, adapter: Adapter): Coroutine<{ readonly done: boolean }> {
   if (adapter.state === 'Running') yield* send(stage, adapter, [16, 300], [17, 900]);
   adapter.device?.receive(frame(18, 250));
-  const resetting = stage.kernel.scheduler.startThread('NDIS reset', stage.ndis.resets.reset(adapter));
-  return function* () {
-    yield { kind: 'wait', what: 'the reset to end', ready: () => resetting.done };
-  };
+  return stage.kernel.scheduler.startThread('NDIS reset', stage.ndis.resets.reset(adapter));
 }
+
+const theEndOf = (resetting: { readonly done: boolean }) =>
+  ({ kind: 'wait', what: 'the reset to end', ready: () => resetting.done }) as const;
 
 /** flow-reset-then-halt: reset, more traffic, and the usual end. */
 export const reset: Play = function* (stage, adapter) {
   if (!(yield* initialize(stage, adapter))) return;
   const running = yield* start(stage, adapter);
-  const over = yield* beginReset(stage, adapter);
-  yield* over();
+  yield theEndOf(yield* beginReset(stage, adapter));
   yield* breathe(stage);
   if (running) yield* traffic(stage, adapter);
   yield* comeDown(stage, adapter, stage.scenario.haltAction);
@@ -34,13 +33,14 @@ export const reset: Play = function* (stage, adapter) {
 export const resetWhilePausing: Play = function* (stage, adapter) {
   if (!(yield* initialize(stage, adapter))) return;
   const running = yield* start(stage, adapter);
-  const over = yield* beginReset(stage, adapter);
+  const resetting = yield* beginReset(stage, adapter);
   if (running) {
+    const begun = () => adapter.reset?.pended === true || resetting.done;
     // The pause comes while the reset is pending, where the driver lets it pend.
-    yield { kind: 'wait', what: 'the reset to begin', ready: () => adapter.reset !== undefined || adapter.resets > 0 };
+    yield { kind: 'wait', what: 'the reset to begin', ready: begun };
     yield* stage.ndis.lifecycle.pause(adapter);
   }
-  yield* over();
+  yield theEndOf(resetting);
   yield* comeDown(stage, adapter, stage.scenario.haltAction);
 };
 
