@@ -142,8 +142,7 @@ function lastAt(lines: readonly Line[], offset: number): Line | undefined {
     if (lines[middle]!.offset > offset) high = middle;
     else low = middle + 1;
   }
-  // Code before the first line, which no line claims, goes with it.
-  let index = Math.max(0, low - 1);
+  let index = low - 1;
   // Entries of no length: the first is the one meant for the place itself (a function's first line, not its first statement).
   if (lines[index]?.offset === offset) while (lines[index - 1]?.offset === offset) index--;
   return lines[index];

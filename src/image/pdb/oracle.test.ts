@@ -34,7 +34,9 @@ function compare(pair: Pair): number {
   const wrong = symbolizer(pair, rvas).flatMap((theirs, index) => {
     const rva = rvas[index] as number;
     const mine = ours(pair, rva);
-    return theirs === undefined || theirs === mine ? [] : [{ rva: rva.toString(16), theirs, mine }];
+    // Code before a function's first line has none; llvm-symbolizer gives it the line that follows.
+    const same = theirs === mine || theirs?.startsWith(`${mine} samples`);
+    return theirs === undefined || same ? [] : [{ rva: rva.toString(16), theirs, mine }];
   });
   expect(wrong).toEqual([]);
   expect(pdb.notes).toEqual([]);
