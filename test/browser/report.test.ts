@@ -173,6 +173,10 @@ describe.runIf(existsSync(executablePath))('the HTML report', () => {
     expect(await text(page.locator('.finding .message').first())).toContain('</script><img src=x onerror="alert(1)">');
     expect(await page.locator('img').count()).toBe(0);
     expect(faults).toEqual([]);
+    // A note stands below the finding before it, like any other.
+    const [first, note] = await Promise.all([0, 1].map((n) => page.locator('.finding').nth(n).boundingBox()));
+    expect(note?.y).toBeGreaterThan((first?.y ?? 0) + (first?.height ?? 0));
+    expect(note?.width).toBe(first?.width);
     const xml = readFileSync(write('hostile.xml', small, 'junit'), 'utf8');
     const errors = await page.evaluate<number>(
       `new DOMParser().parseFromString(${JSON.stringify(xml)}, 'application/xml').querySelectorAll('parsererror').length`,

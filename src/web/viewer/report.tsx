@@ -16,6 +16,7 @@ const ends = {
 
 export function Report({ data }: { readonly data: ReportData }) {
   const { driver, version, verdict, scenarios, findings, reasons, ended, traces } = data;
+  const notes = findings.filter(({ severity }) => severity === 'note').length;
   // The first finding's scenario is what one wants to see first; without findings, the plain run.
   const [shown, setShown] = useState({
     trace: findings[0]?.trace ?? 0,
@@ -41,7 +42,8 @@ export function Report({ data }: { readonly data: ReportData }) {
         <h1>{driver}</h1>
         <p class="summary">
           <strong class={`verdict ${verdict}`}>{verdicts[verdict]}</strong>
-          <span>{plural(findings.length, 'finding')}</span>
+          <span>{plural(findings.length - notes, 'finding')}</span>
+          {notes > 0 && <span>{plural(notes, 'note')}</span>}
           <span>{plural(scenarios.run, 'scenario')} played</span>
           <span>{scenarios.clean.toLocaleString('en-US')} clean</span>
           {scenarios.unsupported > 0 && <span>{scenarios.unsupported.toLocaleString('en-US')} inconclusive</span>}

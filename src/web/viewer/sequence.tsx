@@ -208,7 +208,7 @@ function RowView({ row, bad }: { readonly row: Row; readonly bad: boolean }) {
         )}
         {note !== undefined && (
           <span
-            class={`note ${note.tone}`}
+            class={`beside ${note.tone}`}
             style={{ left: width > 0 || label === '' ? `calc(${lifelines.miniport}% + 14px)` : '72%' }}
           >
             {note.text}
