@@ -108,8 +108,23 @@ const simple: readonly (readonly [what: string, rule: Id, message: string])[] = 
     'A NET_BUFFER or NET_BUFFER_LIST pool is freed while members of it are still allocated.',
   ],
   ['nbl-freed-while-indicated', 'nbl-freed-while-indicated', 'A NET_BUFFER_LIST is freed while NDIS still has it.'],
-  ['status-invalid-buffer', 'status-invalid-buffer', 'A status indication is malformed.'],
 ];
+
+/** Only a handle that the page says «should» be there: drivers of Microsoft's own leave it zero (observed in netvmini). */
+const SHOULD = 'SourceHandle is not the adapter handle';
+
+function* malformedStatus(view: TraceView): Iterable<Violation & { rule: Id }> {
+  for (const fact of view.facts('status-invalid-buffer')) {
+    const reasons = (fact.detail.reasons as readonly string[] | undefined) ?? [];
+    const mild = reasons.length > 0 && reasons.every((reason) => reason === SHOULD);
+    yield {
+      rule: 'status-invalid-buffer',
+      ...at(fact),
+      message: `A status indication (${fact.detail.code}) is malformed: ${reasons.join('; ')}.`,
+      ...(mild ? { severity: 'note' } : {}),
+    };
+  }
+}
 
 const MAY_RECEIVE = ['Running', 'Pausing', 'Restarting'];
 
@@ -181,6 +196,7 @@ export const pausing = family(
     yield* tooMuch(view);
     for (const [what, rule, message] of simple)
       for (const fact of view.facts(what)) yield { rule, ...at(fact), message };
+    yield* malformedStatus(view);
     for (const fact of view.facts('receive-indicated')) {
       if (MAY_RECEIVE.includes(String(fact.detail.state))) continue;
       yield {
