@@ -91,16 +91,16 @@ export class Configuration {
     for (const block of [...open.blocks, handle]) heap.free(block, this.ndis.kernel.stack());
   }
 
-  /** Memory of the handle's own. */
+  /** Memory of the handle's own: NdisCloseConfiguration frees it. Its name tells rules that it is a configuration's. */
   allocate(open: OpenKey, size: number, what: string): Address {
     const { heap } = this.ndis.kernel;
-    const block = heap.allocate(size, what, { fill: 0, stack: this.ndis.kernel.stack() });
+    const block = heap.allocate(size, `configuration's ${what}`, { fill: 0, stack: this.ndis.kernel.stack() });
     open.blocks.push(block);
     return block;
   }
 
   text(open: OpenKey, text: string, what: string): { Length: number; MaximumLength: number; Buffer: Address } {
-    const string = allocateUnicodeText(this.ndis.kernel, text, what);
+    const string = allocateUnicodeText(this.ndis.kernel, text, `configuration's ${what}`);
     open.blocks.push(string.Buffer);
     return string;
   }
@@ -363,7 +363,7 @@ export const configurationFunctions = {
       if (open === undefined || value?.type !== 'string') Status.set(NDIS_STATUS_FAILURE);
       else {
         const address = addressBytes(value.value);
-        const block = ndis.configuration.allocate(open, address.length, 'network address of the configuration');
+        const block = ndis.configuration.allocate(open, address.length, 'network address');
         ndis.kernel.memory.write(block, address);
         NetworkAddress.set(block);
         NetworkAddressLength.set(address.length);
