@@ -42,6 +42,16 @@ const FOLLOWS = new Set([
   'halt-frees-memory-under-dma',
 ]);
 
+/** Why memory that was given back is used, or something given back again; that it is, is said by the first name. */
+const STALE = /^(halt-frees-driver-scope|halt-then-reinit-stale-state)$/;
+const STALE_USES = new Set([
+  'memory-use-after-free',
+  'memory-double-free',
+  'undo-without-acquire',
+  'shared-memory-double-free',
+  'timer-set-after-free',
+]);
+
 /**
  * Without what another finding already explains: a bug check right behind an error, and what a timer, interrupt or work item
  * that was left behind does after the routine that left it.
@@ -51,6 +61,8 @@ function withoutConsequences(findings: Finding[]): Finding[] {
   return findings.filter((finding) => {
     const near = (other: Finding) => other !== finding && other.seq <= finding.seq && finding.seq - other.seq <= NEAR;
     if (finding.rule === 'driver-bugcheck' && errors.some(near)) return false;
+    const stale = (other: Finding) => STALE.test(other.rule) && other.seq === finding.seq;
+    if (STALE_USES.has(finding.rule) && errors.some(stale)) return false;
     const left = (other: Finding) => LEFT_RUNNING.test(other.rule) && other.seq < finding.seq;
     return !(FOLLOWS.has(finding.rule) && errors.some(left));
   });

@@ -343,7 +343,7 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
   for (const holding of held) {
     const row = byType.get(holding.acquired.type);
     if (row === undefined || row.scope !== 'adapter' || adapterOf(view, holding) !== span.adapter) continue;
-    if (isConsequence(view, leave.seq, holding, held)) continue;
+    if (heldOverSleep(view, span, holding) || isConsequence(view, leave.seq, holding, held)) continue;
     const late =
       row.allocation === true &&
       !failed &&
@@ -360,6 +360,18 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
       ...(kept ? { severity: 'note' as const } : {}),
     };
   }
+}
+
+/** NdisHaltDevicePoweredDown, NdisHaltDeviceStopped: the adapter may be initialized again. */
+const TEMPORARY = new Set<unknown>([2, 6]);
+
+/** Kept by a halt that the driver took for temporary, and given back by a later one: powered-down-halt-keeps-resources (lives.ts). */
+export function heldOverSleep(view: TraceView, span: Span, { acquired, undone }: Holding): boolean {
+  const { callback, enter, leave } = span;
+  if (callback !== 'MiniportHaltEx' || leave === undefined || !TEMPORARY.has(enter.args.HaltAction)) return false;
+  if (acquired.seq > leave.seq || undone === undefined || undone.seq < leave.seq) return false;
+  const own = byType.get(acquired.type)?.scope === 'adapter' && acquired.seq > view.earlierEnd(span);
+  return own && undone.callback === 'MiniportHaltEx' && undone.adapter === span.adapter;
 }
 
 const MEMORY = new Set(['memory', 'pool']);

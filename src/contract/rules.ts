@@ -5,6 +5,7 @@ import { halt } from './halt.ts';
 import { initialize } from './initialize.ts';
 import { irql } from './irql.ts';
 import { leaks } from './leaks.ts';
+import { lives } from './lives.ts';
 import { misuse } from './misuse.ts';
 import { oids } from './oids.ts';
 import { pausing } from './pausing.ts';
@@ -25,6 +26,7 @@ export const families: readonly RuleFamily[] = [
   pausing,
   oids,
   shutdown,
+  lives,
   facts,
 ];
 export const rules: readonly Rule[] = [];

@@ -1,6 +1,7 @@
 /** Which phases a check plays, in order. The plain run comes first; the others follow from what it shows the driver does. */
 import { plainScenario } from '../machine/scenario.ts';
 import { pairsOfFaults, singleFaults } from './faults.ts';
+import { flowsPhase } from './flows.ts';
 import { lateInterrupts, waysToHalt } from './halting.ts';
 import { hardwareTroubles } from './hardware.ts';
 import { listed, type Phase } from './phase.ts';
@@ -11,6 +12,7 @@ export const plainPhase: Phase = listed('plain run', () => [plainScenario]);
 export const phases: readonly Phase[] = [
   waysToHalt,
   lateInterrupts,
+  flowsPhase,
   hardwareTroubles,
   singleFaults,
   settings,
