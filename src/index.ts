@@ -24,6 +24,8 @@ export type { Outcome } from './explore/outcome.ts';
 export type { Balance, CheckResult, Coverage, KeptTrace, MergedFinding, Verdict } from './explore/result.ts';
 export { decodeToken, encodeToken, TokenError } from './explore/token.ts';
 export { readInf } from './image/inf.ts';
+export { PdbError } from './image/pdb/errors.ts';
+export { type CodePlace, type Pdb, readPdb, requireMatch, type SourcePlace } from './image/pdb/pdb.ts';
 export { readImage } from './image/read.ts';
 // --- C structures ---
 export {
