@@ -19,20 +19,43 @@ type Id =
 function* atEnd(view: TraceView, span: Span): Iterable<Violation & { rule: Id }> {
   const seq = span.leave?.seq ?? 0;
   const routine = span.callback;
-  if (view.underWay(seq, 'timer-callback-pending', ['timer-callback-ended'], 'timer', span.adapter).length > 0) {
+  const timers = view.underWay(seq, 'timer-callback-pending', ['timer-callback-ended'], 'timer', span.adapter);
+  if (timers.some((timer) => worksOn(view, seq, 'timer-callback', 'ended', ['timer', timer]))) {
     yield {
       rule: 'halt-returns-with-timer-callback',
       seq,
       message: `NdisCancelTimerObject said FALSE because the timer's callback was on its way, and ${routine} returns without having waited for it.`,
     };
   }
-  if (view.underWay(seq, 'work-item-queued', ['work-item-finished'], 'item', span.adapter).length > 0) {
+  const items = view.underWay(seq, 'work-item-queued', ['work-item-finished'], 'item', span.adapter);
+  if (items.some((item) => worksOn(view, seq, 'work-item', 'finished', ['item', item]))) {
     yield {
       rule: 'halt-returns-with-async-work',
       seq,
       message: `${routine} returns while a work item of the driver is queued or running.`,
     };
   }
+}
+
+/**
+ * Whether a routine that is under way still has something to do: it has not begun, never ends, or calls or faults before it
+ * does. One that has told whoever waits that it is done, and has only its way back before it, keeps nobody from halting.
+ */
+function worksOn(
+  view: TraceView,
+  seq: number,
+  what: string,
+  end: 'ended' | 'finished',
+  [key, name]: readonly [string, string],
+): boolean {
+  const facts = (which: string) => view.facts(`${what}-${which}`).filter(({ detail }) => String(detail[key]) === name);
+  const started = facts('started').findLast((fact) => fact.seq < seq);
+  const queued = what === 'work-item' ? facts('queued').findLast((fact) => fact.seq < seq) : undefined;
+  const ended = facts(end).find((fact) => fact.seq > seq);
+  if (started === undefined || ended === undefined || (queued?.seq ?? 0) > started.seq) return true;
+  return view.events
+    .slice(seq, ended.seq)
+    .some(({ kind, context }) => context === started.context && (kind === 'call' || kind === 'fault'));
 }
 
 const simple: readonly (readonly [what: string, rule: Id, message: string])[] = [

@@ -62,7 +62,22 @@ export function* play(stage: Stage): Coroutine<void> {
 
 function* unload(stage: Stage, driver: MiniportDriver): Coroutine<void> {
   yield* stage.ndis.lifecycle.unload(driver);
+  yield* returning(stage);
   stage.unloaded();
   mark(stage, 'unloaded', {});
   yield* breathe(stage);
+}
+
+/**
+ * DPCs and work items that are in the driver's code get out of it before the image goes: the I/O manager holds a reference for
+ * a work item's routine (page: wdm-ioqueueworkitem), and DPCs are flushed (assumed). Threads of the driver get no such help.
+ */
+function* returning({ kernel }: Stage): Coroutine<void> {
+  const inside = kernel.scheduler
+    .alive()
+    .filter(
+      ({ kind, callbacks }) => callbacks.length > 0 && (kind !== 'thread' || callbacks[0]?.name.includes('WORKITEM')),
+    );
+  const ready = () => inside.every(({ done }) => done);
+  if (!ready()) yield { kind: 'wait', what: 'routines of the driver to return', ready };
 }
