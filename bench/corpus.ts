@@ -1,5 +1,5 @@
 /**
- * `npm run bench:corpus -- [--json FILE] [--only REGEXP]`: checks every driver of test/corpus and counts, per rule, what was found,
+ * `npm run bench:corpus -- [--json FILE] [--only REGEXP] [--markdown]`: checks every driver of test/corpus and counts, per rule, what was found,
  * what was missed, and what was reported though it is not there. Exits 1 when a case that is not marked pending goes wrong.
  */
 import { writeFileSync } from 'node:fs';
@@ -7,7 +7,9 @@ import { parseArgs } from 'node:util';
 import { cases } from '../test/corpus/cases.ts';
 import { judgeCase, type Outcome } from '../test/corpus/judge-case.ts';
 
-const { values: options } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
+const { values: options } = parseArgs({
+  options: { json: { type: 'string' }, only: { type: 'string' }, markdown: { type: 'boolean' } },
+});
 
 interface Row {
   found: number;
@@ -44,13 +46,15 @@ for (const one of chosen) {
 }
 const seconds = (performance.now() - started) / 1000;
 
-const width = Math.max(4, ...[...rows.keys()].map((rule) => rule.length));
-console.log(`\n${'rule'.padEnd(width)}  found  missed  false`);
-for (const [rule, { found, missed, false: wrong }] of [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-  console.log(
-    `${rule.padEnd(width)}  ${String(found).padStart(5)}  ${String(missed).padStart(6)}  ${String(wrong).padStart(5)}`,
-  );
-}
+const sorted = [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1));
+const width = Math.max(4, ...sorted.map(([rule]) => rule.length));
+const line = options.markdown
+  ? (...cells: (string | number)[]) => `| ${cells.join(' | ')} |`
+  : (rule: string | number, ...numbers: (string | number)[]) =>
+      [String(rule).padEnd(width), ...numbers.map((cell) => String(cell).padStart(6))].join('  ');
+console.log(`\n${line('rule', 'found', 'missed', 'false')}`);
+if (options.markdown) console.log(line('---', '---', '---', '---'));
+for (const [rule, { found, missed, false: wrong }] of sorted) console.log(line(rule, found, missed, wrong));
 
 const broken = outcomes.filter(({ case: { expect } }) => expect !== 'clean');
 const clean = outcomes.filter(({ case: { expect } }) => expect === 'clean');

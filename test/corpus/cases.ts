@@ -80,7 +80,6 @@ const shapes: Readonly<Record<string, Shape>> = {
       'speed-range': seed(
         'init-fail-leaks-config-handle',
         'a setting that is out of range returns with the configuration open',
-        'no scenario gives the driver a setting out of range yet',
       ),
       'map-length': seed('io-space-mismatch', 'halt unmaps up to the last register used, not what was mapped'),
       'port-count': seed(
@@ -127,7 +126,6 @@ const shapes: Readonly<Record<string, Shape>> = {
       'bar-forgotten': seed(
         'init-fail-leaks-io-space',
         'a board that does not come out of reset stays mapped: its address is forgotten',
-        'no scenario has a reset that never ends yet',
       ),
     },
   },
@@ -381,7 +379,6 @@ const shapes: Readonly<Record<string, Shape>> = {
       'value-after-close': seed(
         'config-value-used-after-close',
         'the network address is copied after the configuration was closed',
-        'no scenario has a network address yet',
       ),
       key: seed('halt-leaks-handle', 'the driver’s key is closed only where the value is there'),
       'log-on-failure': seed('init-fail-leaks-log', 'the last step’s failure leaves the log open'),
@@ -415,7 +412,7 @@ const shapes: Readonly<Record<string, Shape>> = {
         'the handler of the exception that locking raises does not free the MDL',
       ),
       'fewer-pages': seed(
-        ['init-fail-leaks-mdl-pages'],
+        ['init-fail-leaks-mdl-pages', 'init-fail-leaks-pool'],
         'when there are fewer pages than asked for, they are forgotten',
       ),
     },
@@ -463,11 +460,7 @@ const shapes: Readonly<Record<string, Shape>> = {
         'halt does not wait for a reset under way',
         'a reset is not played yet',
       ),
-      'spins-when-gone': seed(
-        'halt-hang',
-        'halt polls a register that reads all ones once the board is gone',
-        'a surprise removal is not played yet',
-      ),
+      'spins-when-gone': seed('halt-hang', 'halt polls a register that reads all ones once the board is gone'),
       'no-reset': seed('reg-hang-without-reset', 'check-for-hang is registered, reset is not'),
     },
   },
@@ -500,6 +493,7 @@ const shapes: Readonly<Record<string, Shape>> = {
   },
   shared: {
     note: 'NDIS 6.1; globals shared by all adapters, made by the first and freed with the last',
+    pending: 'what the first adapter makes for all is taken for its own, so its halt is told to leak it (two adapters)',
     seeds: {
       'any-halt-frees': seed(
         'halt-frees-driver-scope',
@@ -515,6 +509,37 @@ const shapes: Readonly<Record<string, Shape>> = {
       'leaves-not': seed('init-fail-leaks-pool', 'an initialize that fails late stays a user of the shared table'),
       deregisters: seed('deregister-driver-in-halt', 'the last halt deregisters the driver'),
       'unload-forgets': seed('unload-leaks-driver-registration', 'unload does not deregister the driver'),
+    },
+  },
+  vnic: {
+    note: 'NDIS 6.50; one struct; sends come back as clones from a one-shot timer; pause pends',
+    seeds: {
+      'context-kept': seed('halt-leaks-nbl-context', 'a clone is freed with the context allocated for it'),
+      'clone-as-list': seed('undo-mismatch', 'a clone is freed as if it were an ordinary list'),
+      'delivers-while-paused': seed(
+        'receive-indicated-while-paused',
+        'clones that were queued when pause began are indicated all the same',
+        'a race: a send has to be under way when pause begins',
+      ),
+      'clone-without-context': seed(
+        ['halt-leaks-clone-nbl', 'pool-freed-before-members'],
+        'a clone whose context cannot be allocated is lost',
+      ),
+      'takes-while-paused': seed('send-not-rejected-while-paused', 'while paused, sends are completed with success'),
+      'pause-never': seed('pause-hang', 'a pause that has to wait is never completed'),
+      'one-check': seed('undo-without-acquire', 'of two pools, only the first is checked'),
+      'timer-object': seed('halt-leaks-timer-object', 'the timer is cancelled, its object is not freed'),
+      'wrote-all': seed('oid-bytes-written-overrun', 'a query that did not fit reports as written what it needs'),
+      'no-halt-handler': seed('reg-missing-required-handler', 'MiniportHaltEx is not registered'),
+    },
+  },
+  ports: {
+    note: 'two NDIS ports of its own and the default port',
+    seeds: {
+      'default-stays': seed('halt-leaves-default-port-active', 'the default port is never deactivated'),
+      'freed-active': seed('port-free-active', 'the first port is freed while it is active'),
+      'only-active': seed('init-fail-leaks-port', 'ports that are not active yet are not freed'),
+      'default-freed': seed('port-free-default', 'the default port is freed as if it were the driver’s'),
     },
   },
 };

@@ -7,6 +7,7 @@ typedef struct _HNG_ADAPTER {
     PUCHAR Bar;
     NDIS_HANDLE Worker;
     PULONG Shadow;       /* what the registers held before the last reset */
+    BOOLEAN Halting;
     LONG Resetting;
     ULONG Checks, Resets;
     NDIS_EVENT ResetOver;
@@ -123,6 +124,7 @@ static VOID HngHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
     PHNG_ADAPTER A = Context;
 
     UNREFERENCED_PARAMETER(Action);
+    A->Halting = TRUE;
 #ifndef SEED_RESET_NOT_AWAITED
     NdisWaitEvent(&A->ResetOver, 0);
 #endif
@@ -131,7 +133,7 @@ static VOID HngHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
     /* Until the board says that it is in reset. */
     BoardWrite(A->Bar, CTRL, CTRL_RESET);
     while ((BoardRead(A->Bar, STATUS) & STATUS_RESETTING) != 0) {
-        NdisStallExecution(10);
+        NdisMSleep(1000);
     }
 #endif
     HngRelease(A);
@@ -140,7 +142,9 @@ static VOID HngHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
 static VOID HngShutdown(NDIS_HANDLE Context, NDIS_SHUTDOWN_ACTION Action)
 {
     UNREFERENCED_PARAMETER(Action);
-    BoardStop(((PHNG_ADAPTER)Context)->Bar);
+    if (!((PHNG_ADAPTER)Context)->Halting) {
+        BoardStop(((PHNG_ADAPTER)Context)->Bar);
+    }
 }
 
 static VOID HngUnload(PDRIVER_OBJECT Driver)

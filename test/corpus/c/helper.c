@@ -28,8 +28,8 @@ static void free_adapter(helper_adapter *a)
     }
 #endif
     if (a->irq != NULL) {
-        KeAcquireSpinLock(&a->lock, &irql);
         a->down = TRUE;
+        KeAcquireSpinLock(&a->lock, &irql); /* the DPC has seen it */
         KeReleaseSpinLock(&a->lock, irql);
         BoardStop(a->bar);
         NdisMDeregisterInterruptEx(a->irq);
@@ -220,7 +220,8 @@ static NDIS_STATUS on_oid(NDIS_HANDLE context, PNDIS_OID_REQUEST request)
 static VOID on_shutdown(NDIS_HANDLE context, NDIS_SHUTDOWN_ACTION action)
 {
     UNREFERENCED_PARAMETER(action);
-    BoardStop(((helper_adapter *)context)->bar);
+    if (!((helper_adapter *)context)->down)
+        BoardStop(((helper_adapter *)context)->bar);
 }
 
 static VOID on_unload(PDRIVER_OBJECT driver)

@@ -447,8 +447,8 @@ static VOID LdrHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
     KIRQL Irql;
 
     UNREFERENCED_PARAMETER(Action);
-    KeAcquireSpinLock(&A->RxLock, &Irql);
     A->Stopping = TRUE;
+    KeAcquireSpinLock(&A->RxLock, &Irql); /* the DPC has seen it */
     KeReleaseSpinLock(&A->RxLock, Irql);
     BoardStop(A->Regs);
     if (!A->Messages) {
@@ -521,7 +521,9 @@ static VOID LdrPnp(NDIS_HANDLE Context, PNET_DEVICE_PNP_EVENT Event)
 static VOID LdrShutdown(NDIS_HANDLE Context, NDIS_SHUTDOWN_ACTION Action)
 {
     UNREFERENCED_PARAMETER(Action);
-    BoardStop(((PLDR_ADAPTER)Context)->Regs);
+    if (!((PLDR_ADAPTER)Context)->Stopping) { /* a crash inside halt is not ours to tidy up */
+        BoardStop(((PLDR_ADAPTER)Context)->Regs);
+    }
 }
 
 static VOID LdrUnload(PDRIVER_OBJECT Driver)

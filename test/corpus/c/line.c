@@ -148,8 +148,8 @@ static VOID line_halt(NDIS_HANDLE ctx, NDIS_HALT_ACTION why)
 	KIRQL irql;
 
 	UNREFERENCED_PARAMETER(why);
-	KeAcquireSpinLock(&l->lock, &irql);
 	l->halting = TRUE;
+	KeAcquireSpinLock(&l->lock, &irql); /* the DPC has seen it */
 	KeReleaseSpinLock(&l->lock, irql);
 	NdisMSynchronizeWithInterruptEx(l->intr, 0, line_quiet, l);
 #ifdef SEED_TICK_GOES_ON
@@ -215,6 +215,8 @@ static VOID line_shutdown(NDIS_HANDLE ctx, NDIS_SHUTDOWN_ACTION why)
 	struct line *l = ctx;
 
 	UNREFERENCED_PARAMETER(why);
+	if (l->halting)
+		return;
 	BoardStop(l->mem);
 	NdisRawWritePortUchar(l->io + PORT_WAKE, 0);
 }

@@ -188,8 +188,8 @@ static VOID MsiHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
     KIRQL Irql;
 
     UNREFERENCED_PARAMETER(Action);
-    KeAcquireSpinLock(&A->Lock, &Irql);
     A->Closing = TRUE;
+    KeAcquireSpinLock(&A->Lock, &Irql); /* the DPC has seen it */
     KeReleaseSpinLock(&A->Lock, Irql);
     BoardStop(A->Bar);
 #ifdef SEED_HANDLE_CLEARED
@@ -238,7 +238,9 @@ static VOID MsiShutdown(NDIS_HANDLE Context, NDIS_SHUTDOWN_ACTION Action)
 {
     UNREFERENCED_PARAMETER(Action);
 #ifndef SEED_SHUTDOWN_LEAVES
-    BoardStop(((PMSI_ADAPTER)Context)->Bar);
+    if (!((PMSI_ADAPTER)Context)->Closing) {
+        BoardStop(((PMSI_ADAPTER)Context)->Bar);
+    }
 #else
     UNREFERENCED_PARAMETER(Context);
 #endif

@@ -214,8 +214,8 @@ static VOID NestedHalt(NDIS_HANDLE ctx, NDIS_HALT_ACTION action)
 	KIRQL irql;
 
 	UNREFERENCED_PARAMETER(action);
-	KeAcquireSpinLock(&p->lock, &irql);
 	p->stopping = TRUE;
+	KeAcquireSpinLock(&p->lock, &irql); /* the DPC has seen it */
 	KeReleaseSpinLock(&p->lock, irql);
 	BoardStop(p->regs);
 	NdisMDeregisterInterruptEx(p->hInterrupt);
@@ -274,7 +274,8 @@ static NDIS_STATUS NestedOid(NDIS_HANDLE ctx, PNDIS_OID_REQUEST request)
 static VOID NestedShutdown(NDIS_HANDLE ctx, NDIS_SHUTDOWN_ACTION action)
 {
 	UNREFERENCED_PARAMETER(action);
-	BoardStop(((PNESTED)ctx)->regs);
+	if (!((PNESTED)ctx)->stopping)
+		BoardStop(((PNESTED)ctx)->regs);
 }
 
 static VOID NestedUnload(PDRIVER_OBJECT driver)

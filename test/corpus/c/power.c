@@ -9,6 +9,7 @@ typedef struct _PWR_ADAPTER {
     PVOID Saved;               /* registers, over D3 */
     NDIS_DEVICE_POWER_STATE State;
     BOOLEAN Watching;
+    BOOLEAN Halting;
 } PWR_ADAPTER, *PPWR_ADAPTER;
 
 static NDIS_HANDLE PwrDriver;
@@ -174,6 +175,7 @@ static VOID PwrHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
 {
     PPWR_ADAPTER A = Context;
 
+    A->Halting = TRUE;
 #ifdef SEED_STOP_KEEPS
     if (Action == NdisHaltDeviceStopped || Action == NdisHaltDevicePoweredDown) {
         /* It will be back. */
@@ -201,7 +203,7 @@ static VOID PwrShutdown(NDIS_HANDLE Context, NDIS_SHUTDOWN_ACTION Action)
     PPWR_ADAPTER A = Context;
 
     UNREFERENCED_PARAMETER(Action);
-    if (A->State == NdisDeviceStateD0) {
+    if (!A->Halting && A->State == NdisDeviceStateD0) {
         BoardStop(A->Bar);
     }
 }

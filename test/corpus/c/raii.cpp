@@ -235,6 +235,7 @@ public:
 
     static void Destroy(Adapter *Self)
     {
+        Self->Ending = true;
         Self->~Adapter();
         NdisFreeMemory(Self, 0, 0);
     }
@@ -243,6 +244,7 @@ public:
     FRAME_GATE Gate;
     FRAME_OIDS Oids;
     Registers Bar;
+    bool Ending = false;
 
 private:
     template <typename T> bool Make(Channel *&Slot)
@@ -328,7 +330,9 @@ NDIS_STATUS OnOid(NDIS_HANDLE Context, PNDIS_OID_REQUEST Request)
 
 VOID OnShutdown(NDIS_HANDLE Context, NDIS_SHUTDOWN_ACTION)
 {
-    BoardStop(From(Context)->Bar);
+    if (!From(Context)->Ending) {
+        BoardStop(From(Context)->Bar);
+    }
 }
 
 VOID OnUnload(PDRIVER_OBJECT)

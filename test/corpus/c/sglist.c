@@ -369,7 +369,9 @@ static NDIS_STATUS SgOid(NDIS_HANDLE Context, PNDIS_OID_REQUEST Request)
 static VOID SgShutdown(NDIS_HANDLE Context, NDIS_SHUTDOWN_ACTION Action)
 {
     UNREFERENCED_PARAMETER(Action);
-    BoardStop(((PSG_ADAPTER)Context)->Bar);
+    if (!((PSG_ADAPTER)Context)->Down) {
+        BoardStop(((PSG_ADAPTER)Context)->Bar);
+    }
 }
 
 static VOID SgUnload(PDRIVER_OBJECT Driver)

@@ -23,6 +23,7 @@ typedef struct _DEVICE_CONTEXT {
     KEVENT StopThread;
     PVOID Thread;
     BOOLEAN PowerIsUp;
+    BOOLEAN Halting;
     KSPIN_LOCK Lock;
     BOOLEAN Paused;
     LONG SendsInside;
@@ -217,6 +218,7 @@ static VOID WdmHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
 {
     PDEVICE_CONTEXT Dc = Context;
 
+    Dc->Halting = TRUE;
 #ifdef SEED_SURPRISE_LEAVES
     if (Action == NdisHaltDeviceSurpriseRemoved) {
         /* Nothing left to talk to. */
@@ -308,7 +310,9 @@ static NDIS_STATUS WdmOid(NDIS_HANDLE Context, PNDIS_OID_REQUEST Request)
 static VOID WdmShutdown(NDIS_HANDLE Context, NDIS_SHUTDOWN_ACTION Action)
 {
     UNREFERENCED_PARAMETER(Action);
-    BoardStop(((PDEVICE_CONTEXT)Context)->Registers);
+    if (!((PDEVICE_CONTEXT)Context)->Halting) {
+        BoardStop(((PDEVICE_CONTEXT)Context)->Registers);
+    }
 }
 
 static VOID WdmUnload(PDRIVER_OBJECT Driver)

@@ -77,11 +77,13 @@ FORCEINLINE VOID BoardStop(PUCHAR Base)
         ULONG Status = BoardRead(Base, STATUS);
 
         if (Status == GONE || (Status & STATUS_BUSY) == 0) {
-            break;
+            (void)BoardRead(Base, ICR);
+            return;
         }
         KeStallExecutionProcessor(20);
     }
-    (void)BoardRead(Base, ICR);
+    /* It does not end by itself: a reset ends everything. */
+    BoardWrite(Base, CTRL, CTRL_RESET);
 }
 
 /* In the ISR: the causes that are enabled, all of them masked; 0: the interrupt is not the board's. */
