@@ -1,4 +1,5 @@
 /** What must have come to rest when MiniportHaltEx returns, and how the driver waits and locks: contract.md B2, B3. */
+import type { EventOf } from '../trace/events.ts';
 import { MICROSECOND, SECOND } from '../trace/units.ts';
 import { family, type Violation } from './rule.ts';
 import type { Span, TraceView } from './view.ts';
@@ -57,6 +58,12 @@ function worksOn(
     .slice(seq, ended.seq)
     .some(({ kind, context }) => context === started.context && (kind === 'call' || kind === 'fault'));
 }
+
+/** A timer that is freed when its callback has told the driver so, and only returns after that, is freed in time. */
+const returnsOnly = (view: TraceView, { what, seq, detail }: EventOf<'fact'>): boolean =>
+  what === 'timer-freed-while-active' &&
+  detail.state === 'running' &&
+  !worksOn(view, seq, 'timer-callback', 'ended', ['timer', String(detail.timer)]);
 
 const simple: readonly (readonly [what: string, rule: Id, message: string])[] = [
   [
@@ -159,7 +166,9 @@ export const waiting = family(
   function* (view): Iterable<Violation & { rule: Id }> {
     for (const span of view.ends()) yield* atEnd(view, span);
     for (const [what, rule, message] of simple) {
-      for (const fact of view.facts(what)) yield { rule, seq: fact.seq, message, stack: fact.stack ?? [] };
+      for (const fact of view.facts(what)) {
+        if (!returnsOnly(view, fact)) yield { rule, seq: fact.seq, message, stack: fact.stack ?? [] };
+      }
     }
     for (const leave of view.of('leave')) {
       if (leave.locksHeld === undefined) continue;

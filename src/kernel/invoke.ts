@@ -13,7 +13,7 @@ import type { HostCode } from './host-code.ts';
 import { callSite, localsOf } from './native.ts';
 import { RaisedStatus } from './raised-status.ts';
 import type { CallbackRecord, Params, ReturnKind, Returns } from './record.ts';
-import { type Coroutine, isCoroutine, type Scheduler } from './scheduler.ts';
+import { type Coroutine, isCoroutine, POINT, type Scheduler } from './scheduler.ts';
 
 /** The arguments as NDIS or the kernel has them: numbers, addresses, booleans. */
 export type CallbackArguments<P extends Params> = { readonly [K in keyof P]: number | bigint | boolean };
@@ -68,6 +68,8 @@ export class Invoker {
     const enter = this.trace.emit({ kind: 'enter', callback: record.name, args: shown, address: routine });
     const irql = this.scheduler.irql;
     const locks = context.locks.length;
+    // What interrupts a thread may do so before the routine's first step; DPCs and ISRs are chosen before they begin anyway.
+    if (this.scheduler.attentive && context.kind === 'thread') yield POINT;
     let bits: bigint;
     try {
       bits = yield* this.run(record, routine, raw, decoded);

@@ -180,7 +180,8 @@ export class NdisTimers {
   callbackState(timer: NdisTimer): 'queued' | 'running' | 'calls this' | undefined {
     const { dpcs, scheduler } = this.ndis.kernel;
     if (dpcs.isQueued(timer)) return 'queued';
-    if (timer.runs === undefined) return undefined;
+    // A processor has taken the DPC, and its first instruction is yet to come.
+    if (timer.runs === undefined) return dpcs.isRunning(timer) ? 'running' : undefined;
     return timer.runs === scheduler.active ? 'calls this' : 'running';
   }
 

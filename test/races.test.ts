@@ -1,0 +1,27 @@
+/** Every seeded race is found, its clean twin shows nothing, and what was found replays, shrunk or not, byte for byte. */
+import { describe, expect, it } from 'vitest';
+import { run } from '../src/machine/machine.ts';
+import { Workbench } from '../src/machine/workbench.ts';
+import { raceCases } from './races/cases.ts';
+import { find, machineFor, strategies } from './races/find.ts';
+
+const workbench = new Workbench();
+/** The short form: npm run bench:races plays more. */
+const CLEAN = 40;
+const BUDGET = 1000;
+
+describe.each(raceCases.map((one) => [one.name, one] as const))('%s', (_, one) => {
+  it('is found, and replays', () => {
+    const machine = machineFor(one, one.race);
+    const { rules, outcome } = find(machine, strategies.systematic as never, workbench, BUDGET);
+    expect(rules.length).toBeGreaterThan(0);
+    expect(rules.filter((rule) => !one.rules.includes(rule))).toEqual([]);
+    const scenario = outcome?.scenario as NonNullable<typeof outcome>['scenario'];
+    const first = JSON.stringify(run(machine, scenario, workbench).events);
+    expect(JSON.stringify(run(machine, scenario).events) === first).toBe(true);
+  });
+
+  it('is not there in its twin', () => {
+    expect(find(machineFor(one, one.clean), strategies.systematic as never, workbench, CLEAN).rules).toEqual([]);
+  });
+});
