@@ -2,7 +2,7 @@
  * What the driver still holds when it may hold nothing: contract.md A. One row a kind of resource; three moments of judgement:
  * MiniportHaltEx returned, MiniportInitializeEx returned a failure, the driver unloaded (or DriverEntry failed).
  */
-import type { EventOf } from '../trace/events.ts';
+import type { EventOf, Value } from '../trace/events.ts';
 import type { FoundResource, RuleFamily, Severity, Violation } from './rule.ts';
 import type { Holding, Span, TraceView } from './view.ts';
 
@@ -212,6 +212,14 @@ const owed: readonly Owed[] = [
   adapter('clone-oid', 'halt-leaks-clone-oid', 'a cloned OID request', 'NdisFreeCloneOidRequest', [
     'I:ndisallocatecloneoidrequest',
   ]),
+  adapter(
+    'idle-notification',
+    'halt-leaves-idle-notification',
+    'a pending idle notification',
+    'NdisMIdleNotificationComplete',
+    ['I:ndismidlenotificationcomplete', 'N:managing-irp-resources-for-ndis-selective-suspend'],
+    'warning',
+  ),
 
   allocation(
     adapter('pool', 'halt-leaks-pool', 'pool memory', 'ExFreePool', ['W:exallocatepool2', 'W:exfreepoolwithtag']),
@@ -305,6 +313,43 @@ function unloadTwin(rule: string): string {
 }
 
 const LATE = 'halt-leaks-late-allocation';
+const REARMED = 'timer-rearmed-during-halt';
+
+/** What became of things that were made in a routine with a rule of its own: contract.md A1, A3, B4. */
+const ownRules: readonly (Omit<Owed, 'type' | 'undo' | 'scope' | 'allocation' | 'noun'> & {
+  readonly title: string;
+})[] = [
+  {
+    rule: 'remove-device-leaks-context',
+    severity: 'error',
+    title: 'what MiniportAddDevice acquired is still held after MiniportRemoveDevice',
+    sources: ['I:miniport_add_device', 'I:miniport_remove_device'],
+  },
+  {
+    rule: 'unload-leaks-setoptions',
+    severity: 'error',
+    title: 'what MiniportSetOptions acquired is still held after the driver has unloaded',
+    sources: ['I:set_options', 'I:ndissetoptionalhandlers'],
+  },
+  {
+    rule: 'unload-allocates',
+    severity: 'error',
+    title: 'MiniportDriverUnload allocates memory and does not free it',
+    sources: ['G:bug-check-0xc4'],
+  },
+  {
+    rule: 'driverentry-register-failed-leaks',
+    severity: 'error',
+    title: 'DriverEntry keeps resources though its registration failed: MiniportDriverUnload will not be called',
+    sources: ['N:initializing-a-miniport-driver'],
+  },
+  {
+    rule: REARMED,
+    severity: 'error',
+    title: 'a timer is set again after MiniportHaltEx has cancelled it',
+    sources: ['D:ndis-canceltimerobject'],
+  },
+];
 
 export function resourceOf({ acquired }: Holding): FoundResource {
   return {
@@ -348,7 +393,8 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
       row.allocation === true &&
       !failed &&
       holding.acquired.seq > (initialized?.leave?.seq ?? Number.POSITIVE_INFINITY);
-    const rule = failed ? initFailTwin(row.rule) : late ? LATE : row.rule;
+    const rearmed = !failed && row.type === 'timer-set' && wasCancelled(view, span, holding);
+    const rule = failed ? initFailTwin(row.rule) : rearmed ? REARMED : late ? LATE : row.rule;
     const when = failed ? 'when MiniportInitializeEx returns a failure' : 'when MiniportHaltEx returns';
     // Memory kept for the driver's whole life and freed in Unload is a gap of the pages: contract.md X6.
     const kept = MEMORY.has(row.type) && !failed && holding.undone?.callback === 'MiniportDriverUnload';
@@ -365,16 +411,23 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
 /** NdisHaltDevicePoweredDown, NdisHaltDeviceStopped: the adapter may be initialized again. */
 const TEMPORARY = new Set<unknown>([2, 6]);
 
-/** Kept by a halt that the driver took for temporary, and given back by a later one: powered-down-halt-keeps-resources (lives.ts). */
+/** Kept by a halt that the driver took for temporary, and given back later: powered-down-halt-keeps-resources (lives.ts). */
 export function heldOverSleep(view: TraceView, span: Span, { acquired, undone }: Holding): boolean {
   const { callback, enter, leave } = span;
   if (callback !== 'MiniportHaltEx' || leave === undefined || !TEMPORARY.has(enter.args.HaltAction)) return false;
   if (acquired.seq > leave.seq || undone === undefined || undone.seq < leave.seq) return false;
-  const own = byType.get(acquired.type)?.scope === 'adapter' && acquired.seq > view.earlierEnd(span);
-  return own && undone.callback === 'MiniportHaltEx' && undone.adapter === span.adapter;
+  if (undone.adapter !== undefined && undone.adapter !== span.adapter) return false;
+  return byType.get(acquired.type)?.scope === 'adapter' && acquired.seq > view.earlierEnd(span);
 }
 
 const MEMORY = new Set(['memory', 'pool']);
+
+/** Whether this routine had cancelled the timer before it was set once more, as its callback does that sets it each time. */
+function wasCancelled(view: TraceView, { enter }: Span, { acquired }: Holding): boolean {
+  return view
+    .calls('NdisCancelTimerObject')
+    .some(({ seq, args }) => seq > enter.seq && seq < acquired.seq && args.TimerObject === acquired.key);
+}
 
 /**
  * What another finding already says: a timer object that is set or whose callback is under way could not be freed, nor a work
@@ -414,13 +467,7 @@ function* judgeDriver(view: TraceView): Iterable<Violation & { rule: string }> {
   for (const holding of view.heldAt(end.seq)) {
     const row = byType.get(holding.acquired.type);
     if (row === undefined || adapterOf(view, holding) !== undefined) continue;
-    const registration = row.type === 'driver-registration';
-    const rule =
-      registration && failed
-        ? 'driverentry-fails-after-register'
-        : row.scope === 'driver'
-          ? row.rule
-          : unloadTwin(row.rule);
+    const rule = (failed ? failedEntryRule(view, row) : ownRule(row, holding)) ?? driverRule(row);
     yield {
       rule,
       seq: end.seq,
@@ -428,6 +475,26 @@ function* judgeDriver(view: TraceView): Iterable<Violation & { rule: string }> {
       resource: resourceOf(holding),
     };
   }
+}
+
+const driverRule = (row: Owed) => (row.scope === 'driver' ? row.rule : unloadTwin(row.rule));
+
+function failedEntryRule(view: TraceView, row: Owed): string | undefined {
+  if (row.type === 'driver-registration') return 'driverentry-fails-after-register';
+  const registered = view.returns('NdisMRegisterMiniportDriver').at(-1);
+  const refused = registered !== undefined && statusOf(registered.result) !== '0x0';
+  return refused ? 'driverentry-register-failed-leaks' : undefined;
+}
+
+const statusOf = (result: Value): Value =>
+  typeof result === 'object' && result !== null && 'result' in result ? (result.result as Value) : result;
+
+/** The rule of the routine it was acquired in, where that one has its own counterpart. */
+function ownRule(row: Owed, { acquired }: Holding): string | undefined {
+  if (acquired.callback === 'MiniportAddDevice') return 'remove-device-leaks-context';
+  if (row.scope === 'driver') return undefined;
+  if (acquired.callback === 'MiniportSetOptions') return 'unload-leaks-setoptions';
+  return acquired.callback === 'MiniportDriverUnload' && MEMORY.has(row.type) ? 'unload-allocates' : undefined;
 }
 
 const meta = (id: string, row: Owed, when: string) => ({
@@ -454,6 +521,7 @@ export const leaks: RuleFamily = {
       title: 'what was acquired after initialize is still held when MiniportHaltEx returns',
       sources: ['I:miniport_halt'],
     },
+    ...ownRules.map(({ rule, ...rest }) => ({ id: rule, ...rest })),
     {
       id: 'driverentry-fails-after-register',
       severity: 'error',

@@ -82,6 +82,8 @@ export const NIC_ADAPTER = struct('NIC_ADAPTER', {
   Halting: bool8,
   /** Surprise removal: nobody answers on the bus. */
   Removed: bool8,
+  /** In D3: registers do not answer. */
+  Asleep: bool8,
 
   /** Receive lists that are up, sends not completed, indications under way. */
   DataPath: NIC_PENDING,

@@ -65,24 +65,28 @@ const supportedOids = [
   OID_802_3_MAXIMUM_LIST_SIZE,
 ];
 
+/** `more` are attribute flags beyond those that every NIC of this kind has. */
+export function* register({ wdk }: Nic, adapter: Adapter, more: number): Coroutine<number> {
+  const { address } = wdk.local(NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES, {
+    Header: header('NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES'),
+    MiniportAdapterContext: adapter.address,
+    AttributeFlags:
+      NDIS_MINIPORT_ATTRIBUTES_HARDWARE_DEVICE |
+      NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER |
+      NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK |
+      NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT |
+      more,
+    InterfaceType: NdisInterfacePci,
+  });
+  return yield* wdk.NdisMSetMiniportAttributes({
+    NdisMiniportHandle: adapter.AdapterHandle,
+    MiniportAttributes: address,
+  });
+}
+
 export const attributes = {
   /** Rule init-attributes-before-hardware: before any port, register, interrupt, DMA or NDIS port. */
-  *registration({ wdk }: Nic, adapter: Adapter): Coroutine<number> {
-    const { address } = wdk.local(NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES, {
-      Header: header('NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES'),
-      MiniportAdapterContext: adapter.address,
-      AttributeFlags:
-        NDIS_MINIPORT_ATTRIBUTES_HARDWARE_DEVICE |
-        NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER |
-        NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK |
-        NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT,
-      InterfaceType: NdisInterfacePci,
-    });
-    return yield* wdk.NdisMSetMiniportAttributes({
-      NdisMiniportHandle: adapter.AdapterHandle,
-      MiniportAttributes: address,
-    });
-  },
+  registration: (nic: Nic, adapter: Adapter): Coroutine<number> => register(nic, adapter, 0),
 
   /** Rule init-attributes-order: the general attributes come second. They carry the address, so the EEPROM was read. */
   *general({ wdk }: Nic, adapter: Adapter): Coroutine<number> {

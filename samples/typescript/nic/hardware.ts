@@ -51,7 +51,7 @@ export const DESCRIPTOR = struct('NIC_DESCRIPTOR', { Buffer: pointer, Length: u3
 export const Descriptor = { DONE: 1, END: 2 } as const;
 
 /** False when registers and ports are off limits. Any IRQL. */
-export const ready = (adapter: Adapter): boolean => adapter.Registers !== NULL && !adapter.Removed;
+export const ready = (adapter: Adapter): boolean => adapter.Registers !== NULL && !adapter.Removed && !adapter.Asleep;
 
 /** Any IRQL. */
 export function read({ wdk }: Nic, adapter: Adapter, register: Register): number {

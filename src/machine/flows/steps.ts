@@ -22,7 +22,8 @@ export function* initialize(stage: Stage, adapter: Adapter): Coroutine<boolean> 
     haltedForSleep: isHaltedForSleep(adapter),
     askedToSleep: isAskedToSleep(adapter),
     pausedForSleep: isPausedForSleep(adapter),
-    removable: adapter.device !== undefined || adapter.has(Attributes.SURPRISE_REMOVE_OK),
+    // A driver of no hardware has nothing that could be pulled out.
+    removable: adapter.has(Attributes.HARDWARE_DEVICE | Attributes.SURPRISE_REMOVE_OK),
     resets: adapter.routine('ResetHandlerEx') !== undefined,
     checksForHang: adapter.routine('CheckForHangHandlerEx') !== undefined,
     calledAtBugCheck: callsAtBugCheck(adapter),
