@@ -54,7 +54,7 @@ export async function machineOf({ path }: Sample): Promise<MachineConfig> {
 }
 
 /** Clean samples are checked whole; of a twin the first scenarios show what it breaks. */
-const TWIN_BUDGET = 100;
+const TWIN_BUDGET = 300;
 
 export async function checkOf(sample: Sample): Promise<CheckResult> {
   const budget = sample.breaks === undefined ? {} : { budget: TWIN_BUDGET };

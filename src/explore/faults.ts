@@ -14,31 +14,38 @@ const BATCH = 64;
 /** Where in the driver a call stands: calls of a loop share it. */
 export const placeOf = ({ fn, caller, callback }: FaultPoint): string => `${fn} ${caller} ${callback ?? ''}`;
 
-/** Each fault point of each course of events fails once, in every way it can where it is new. */
-export const singleFaults: Phase = {
-  name: 'single faults',
-  *play(seen) {
-    const tried = new Set<string>();
-    const known = new Set<string>();
-    const ranked: { rank: number; scenario: Scenario }[] = [];
-    for (const base of bases(seen)) {
-      const ranks = rank(base, known);
-      for (const [i, point] of base.faultPoints.entries()) {
-        for (const [j, failure] of point.failures.entries()) {
-          const scenario = failing(base.scenario, { fn: point.fn, nth: point.nth, failure });
-          const key = JSON.stringify(scenario);
-          const order = (ranks[i] as number) + (j === 0 ? 0 : 1);
-          // Of another course of events only what the plain one does not reach.
-          if (order >= OLD || tried.has(key)) continue;
-          tried.add(key);
-          ranked.push({ rank: order, scenario });
+/** Each fault point of the courses of events so far fails once, in every way it can where it is new. */
+export const singleFaults: Phase = singlesIn('single faults');
+
+/** The same for calls that only the flows reach. */
+export const faultsOfFlows: Phase = singlesIn('single faults of flows');
+
+/** Single faults that were not played yet; of another course of events than the first only what the first does not reach. */
+function singlesIn(name: string): Phase {
+  return {
+    name,
+    *play(seen) {
+      const tried = new Set(seen.outcomes.map(({ scenario }) => JSON.stringify(scenario)));
+      const known = new Set<string>();
+      const ranked: { rank: number; scenario: Scenario }[] = [];
+      for (const base of bases(seen)) {
+        const ranks = rank(base, known);
+        for (const [i, point] of base.faultPoints.entries()) {
+          for (const [j, failure] of point.failures.entries()) {
+            const scenario = failing(base.scenario, { fn: point.fn, nth: point.nth, failure });
+            const key = JSON.stringify(scenario);
+            const order = (ranks[i] as number) + (j === 0 ? 0 : 1);
+            if (order >= OLD || tried.has(key)) continue;
+            tried.add(key);
+            ranked.push({ rank: order, scenario });
+          }
         }
       }
-    }
-    ranked.sort((a, b) => a.rank - b.rank);
-    yield* batches(ranked.map(({ scenario }) => scenario));
-  },
-};
+      ranked.sort((a, b) => a.rank - b.rank);
+      yield* batches(ranked.map(({ scenario }) => scenario));
+    },
+  };
+}
 
 /** After a failure the driver survives, the next one: pairs of faults, new places first. */
 export const pairsOfFaults: Phase = {

@@ -1,6 +1,6 @@
 /** Which phases a check plays, in order. The plain run comes first; the others follow from what it shows the driver does. */
 import { plainScenario } from '../machine/scenario.ts';
-import { pairsOfFaults, singleFaults } from './faults.ts';
+import { faultsOfFlows, pairsOfFaults, singleFaults } from './faults.ts';
 import { flowsPhase } from './flows.ts';
 import { lateInterrupts, waysToHalt } from './halting.ts';
 import { hardwareTroubles } from './hardware.ts';
@@ -12,9 +12,10 @@ export const plainPhase: Phase = listed('plain run', () => [plainScenario]);
 export const phases: readonly Phase[] = [
   waysToHalt,
   lateInterrupts,
-  flowsPhase,
-  hardwareTroubles,
   singleFaults,
+  flowsPhase,
+  faultsOfFlows,
+  hardwareTroubles,
   settings,
   pairsOfFaults,
 ];
