@@ -53,7 +53,7 @@ const driver = (
 });
 
 /** contract.md A1 and A2. */
-const owed: readonly Owed[] = [
+export const owed: readonly Owed[] = [
   driver(
     'driver-registration',
     'unload-leaks-driver-registration',
@@ -412,11 +412,13 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
 const TEMPORARY = new Set<unknown>([2, 6]);
 
 /** Kept by a halt that the driver took for temporary, and given back later: powered-down-halt-keeps-resources (lives.ts). */
-export function heldOverSleep(view: TraceView, span: Span, { acquired, undone }: Holding): boolean {
+export function heldOverSleep(view: TraceView, span: Span, holding: Holding): boolean {
+  const { acquired, undone } = holding;
   const { callback, enter, leave } = span;
   if (callback !== 'MiniportHaltEx' || leave === undefined || !TEMPORARY.has(enter.args.HaltAction)) return false;
   if (acquired.seq > leave.seq || undone === undefined || undone.seq < leave.seq) return false;
-  if (undone.adapter !== undefined && undone.adapter !== span.adapter) return false;
+  // What DriverEntry or MiniportAddDevice made outlives any halt.
+  if (adapterOf(view, holding) !== span.adapter) return false;
   return byType.get(acquired.type)?.scope === 'adapter' && acquired.seq > view.earlierEnd(span);
 }
 
