@@ -52,8 +52,10 @@ function worksOn(
   const facts = (which: string) => view.facts(`${what}-${which}`).filter(({ detail }) => String(detail[key]) === name);
   const started = facts('started').findLast((fact) => fact.seq < seq);
   const queued = what === 'work-item' ? facts('queued').findLast((fact) => fact.seq < seq) : undefined;
+  const last = facts(end).findLast((fact) => fact.seq < seq);
   const ended = facts(end).find((fact) => fact.seq > seq);
-  if (started === undefined || ended === undefined || (queued?.seq ?? 0) > started.seq) return true;
+  const begun = started !== undefined && started.seq > Math.max(last?.seq ?? 0, queued?.seq ?? 0);
+  if (!begun || ended === undefined) return true;
   return view.events
     .slice(seq, ended.seq)
     .some(({ kind, context }) => context === started.context && (kind === 'call' || kind === 'fault'));
@@ -94,7 +96,10 @@ function* waits(view: TraceView): Iterable<Violation & { rule: Id }> {
     yield {
       rule: 'wait-holding-lock',
       seq: fact.seq,
-      message: `${fact.callback ?? 'The driver'} waits in ${fact.detail.fn} while it holds a spin lock.`,
+      message:
+        fact.detail.why === 'waits'
+          ? `${fact.callback ?? 'The driver'} waits in ${fact.detail.fn} while it holds a spin lock.`
+          : `${fact.callback ?? 'The driver'} calls ${fact.detail.fn} with a spin lock held; that call may come back into the driver before it returns, and the lock is then never free.`,
       stack: fact.stack ?? [],
     };
   }
@@ -142,8 +147,9 @@ export const waiting = family(
     [
       'wait-holding-lock',
       'error',
-      'the driver waits while it holds a spin lock',
+      'the driver waits, or lets others call it, while it holds a spin lock',
       'N:synchronization-and-notification-in-network-drivers',
+      'I:ndismresetcomplete~r1',
     ],
     [
       'wait-by-busy-loop',

@@ -25,7 +25,7 @@ import {
   u32,
   type View,
   type Wdk,
-} from 'haltex';
+} from '../../src/index.ts';
 
 export const ADAPTER = struct('ADAPTER', {
   AdapterHandle: pointer,

@@ -1,5 +1,5 @@
 /** A seeded race: a miniport with one, and its twin that does the same right. */
-import type { Miniport } from 'haltex';
+import type { Miniport } from '../../src/index.ts';
 
 export interface RaceCase {
   readonly name: string;

@@ -1,6 +1,5 @@
 /** Plays a seeded race by one strategy until something is found. */
 import { basename } from 'node:path';
-import type { Miniport } from 'haltex';
 import { bundledDevices } from '../../src/devices/registry.ts';
 import { examine, type Outcome } from '../../src/explore/outcome.ts';
 import { inOrders } from '../../src/explore/races.ts';
@@ -8,6 +7,7 @@ import { counts } from '../../src/explore/result.ts';
 import { pct } from '../../src/explore/strategies/pct.ts';
 import type { ScheduleStrategy } from '../../src/explore/strategies/strategy.ts';
 import { systematic } from '../../src/explore/strategies/systematic.ts';
+import type { Miniport } from '../../src/index.ts';
 import type { MachineConfig } from '../../src/machine/machine.ts';
 import { plainScenario } from '../../src/machine/scenario.ts';
 import type { Workbench } from '../../src/machine/workbench.ts';

@@ -1,5 +1,5 @@
 /** The ISR and its DPC beside halt: somebody else's interrupt on a shared line is enough. */
-import { type Coroutine, header, NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS, type Wdk } from 'haltex';
+import { type Coroutine, header, NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS, type Wdk } from '../../src/index.ts';
 import { type Adapter, adapterAt, free, raceMiniport, TAG } from './adapter.ts';
 import type { RaceCase } from './case.ts';
 

@@ -1,5 +1,5 @@
 /** A system thread beside halt. */
-import { type Coroutine, type Handle, NULL, type Wdk } from 'haltex';
+import { type Coroutine, type Handle, NULL, type Wdk } from '../../src/index.ts';
 import { type Adapter, adapterAt, raceMiniport, setDone, waitDone } from './adapter.ts';
 import type { RaceCase } from './case.ts';
 

@@ -1,5 +1,5 @@
 /** Timer callbacks beside halt. */
-import type { Coroutine, Wdk } from 'haltex';
+import type { Coroutine, Wdk } from '../../src/index.ts';
 import {
   type Adapter,
   adapterAt,

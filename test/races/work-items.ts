@@ -1,5 +1,5 @@
 /** Work items beside halt: a timer queues them, so that they can be under way. */
-import { type Coroutine, NULL, type Wdk } from 'haltex';
+import { type Coroutine, NULL, type Wdk } from '../../src/index.ts';
 import {
   type Adapter,
   adapterAt,
