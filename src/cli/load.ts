@@ -7,8 +7,8 @@ import type { Image } from '../image/image.ts';
 import { readImage } from '../image/read.ts';
 import type { DriverFile } from '../machine/driver-file.ts';
 import { isMiniport } from '../machine/miniport.ts';
+import { notAMiniport } from '../machine/not-a-miniport.ts';
 import { InputError } from './errors.ts';
-import { notAMiniport } from './not-a-miniport.ts';
 
 const SCRIPT = /\.[cm]?[jt]s$/;
 

@@ -1,10 +1,10 @@
 /** From the command line's options to a machine: which device the driver finds, which settings its registry key holds. */
 import { existsSync } from 'node:fs';
-import type { DeviceDefinition } from '../devices/define-device.ts';
 import { plug } from '../devices/pci-bus.ts';
-import { bundledDevices, type DeviceFactory, genericFor, modelFor } from '../devices/registry.ts';
+import { bundledDevices, type DeviceFactory, genericFor } from '../devices/registry.ts';
 import { type Inf, readInf } from '../image/inf.ts';
 import type { DriverFile } from '../machine/driver-file.ts';
+import { deviceByDefault, installedBy, isDeviceDefinition } from '../machine/hardware-choice.ts';
 import type { MachineConfig } from '../machine/machine.ts';
 import { InputError } from './errors.ts';
 import { importDefault, readBytes } from './load.ts';
@@ -14,14 +14,6 @@ export interface MachineOptions {
   readonly device?: string;
   readonly inf?: string;
 }
-
-/** Imports that only a driver of real hardware has. */
-const HARDWARE_IMPORTS = [
-  'NdisMRegisterInterruptEx',
-  'NdisMMapIoSpace',
-  'NdisMRegisterIoPortRange',
-  'NdisMRegisterScatterGatherDma',
-];
 
 export async function machineFor(driver: DriverFile, path: string, options: MachineOptions): Promise<MachineConfig> {
   const inf = infFor(path, options.inf, options.device?.startsWith('PCI\\') ? options.device : undefined);
@@ -50,16 +42,9 @@ function infFor(path: string, named: string | undefined, hardwareId: string | un
 
 const SHOWN_PROBLEMS = 10;
 
-/** The values an installation with this INF leaves in the adapter's key. */
-function installedBy({ hardwareIds: [id], values }: Inf): Inf['values'] {
-  // The class installer writes it, in lower case (observed).
-  return id === undefined ? values : { MatchingDeviceId: id.toLowerCase(), ...values };
-}
-
 /**
  * The device named: `none`, a file that models one, a bundled model, `generic` for the INF's first device without a model, or a
- * hardware id for that one. Without a name a driver of hardware finds the model of its INF's device, one without a model, or,
- * when there is no INF, the sample NIC.
+ * hardware id for that one; without a name, the one it finds by default.
  */
 async function deviceFor(
   driver: DriverFile,
@@ -84,12 +69,7 @@ async function deviceFor(
     }
     return device;
   }
-  const hardware =
-    driver.kind === 'typescript' ||
-    driver.image.imports.some(({ symbols }) => symbols.some(({ name }) => HARDWARE_IMPORTS.includes(name ?? '')));
-  if (!hardware) return undefined;
-  const unknown = hardwareIds.map(genericFor).find((factory) => factory !== undefined);
-  return modelFor(hardwareIds) ?? unknown ?? bundledDevices['sample-nic'];
+  return deviceByDefault(driver, hardwareIds);
 }
 
 function generic(hardwareId: string | undefined): DeviceFactory {
@@ -99,12 +79,5 @@ function generic(hardwareId: string | undefined): DeviceFactory {
     hardwareId === undefined
       ? '--device generic takes its ids from the INF: name one with --inf, or give a hardware id, as in --device "PCI\\VEN_8086&DEV_1539".'
       : `«${hardwareId}» is no hardware id of a PCI device; one reads PCI\\VEN_8086&DEV_1539.`,
-  );
-}
-
-function isDeviceDefinition(value: unknown): value is DeviceDefinition<unknown, object> {
-  const given = value as Partial<DeviceDefinition> | null;
-  return (
-    typeof given === 'object' && given !== null && Array.isArray(given.bars) && typeof given.activity === 'function'
   );
 }

@@ -3,10 +3,9 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { CodeView } from '../image/image.ts';
 import { PdbError } from '../image/pdb/errors.ts';
-import { readPdb, requireMatch } from '../image/pdb/pdb.ts';
 import type { DriverFile } from '../machine/driver-file.ts';
 import { baseName } from '../report/place.ts';
-import type { Symbols } from '../report/symbols.ts';
+import { type Symbols, symbolsFrom } from '../report/symbols.ts';
 import { InputError } from './errors.ts';
 import { readBytes } from './load.ts';
 
@@ -53,9 +52,7 @@ export function symbolsFor(driver: DriverFile, path: string, named: string | und
 function readSymbols(module: string, file: string, codeView: CodeView): Symbols {
   const bytes = readBytes(file);
   try {
-    const pdb = readPdb(bytes);
-    requireMatch(pdb, codeView);
-    return { module, locate: (rva) => pdb.locate(rva) };
+    return symbolsFrom(module, bytes, codeView);
   } catch (error) {
     if (error instanceof PdbError) throw new InputError(`${file}: ${error.message}`);
     throw error;

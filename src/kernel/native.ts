@@ -207,8 +207,11 @@ export function callSite(error: Error): Stack {
   return frames;
 }
 
-/** haltex's own files, Node's, and the <anonymous> frames of generators. */
+/**
+ * haltex's own files, Node's, and the <anonymous> frames of generators. In a browser haltex' own have the address they came from,
+ * and a user's module has a bare name.
+ */
 function isOwn(path: string): boolean {
-  return path.startsWith('node:') || path === '<anonymous>' || OWN_ROOM.test(path);
+  return /^(node|https?):/.test(path) || path === '<anonymous>' || OWN_ROOM.test(path);
 }
 const OWN_ROOM = /\/(src|dist)\/(kernel|ndis|machine|explore|x64|devices|cli|trace)\/[^/]*$|\/node_modules\//;

@@ -3,7 +3,8 @@
  * Runs and their traces never see it, so they are the same bytes with and without.
  */
 import type { CheckResult } from '../explore/result.ts';
-import type { CodePlace } from '../image/pdb/pdb.ts';
+import type { CodeView } from '../image/image.ts';
+import { type CodePlace, readPdb, requireMatch } from '../image/pdb/pdb.ts';
 import type { BlockInfo, Frame, Stack, TraceEvent } from '../trace/events.ts';
 
 /** Names the code of one module. */
@@ -12,6 +13,13 @@ export interface Symbols {
   readonly module: string;
   /** What stands at an address relative to the image; `Pdb.locate`. */
   locate(rva: number): CodePlace | undefined;
+}
+
+/** A module's symbols from its PDB. @throws PdbError when the file is damaged, or another build's: one sentence. */
+export function symbolsFrom(module: string, bytes: Uint8Array, codeView: CodeView): Symbols {
+  const pdb = readPdb(bytes);
+  requireMatch(pdb, codeView);
+  return { module, locate: (rva) => pdb.locate(rva) };
 }
 
 /** The result with every frame of the module named, and frames added for inlined functions. */
