@@ -2,7 +2,7 @@
 import type { EventOf } from '../trace/events.ts';
 import { hex } from '../trace/units.ts';
 import { family, type Row, type Violation } from './rule.ts';
-import type { TraceView } from './view.ts';
+import type { Span, TraceView } from './view.ts';
 
 const rows: readonly Row[] = [
   ['memory-use-after-free', 'error', 'memory is touched after it was freed', 'D:special-pool', 'G:bug-check-0xcc'],
@@ -22,6 +22,30 @@ const rows: readonly Row[] = [
     'something the interrupt routines use is freed before NdisMDeregisterInterruptEx has returned',
     'I:miniport_halt',
     'N:halting-a-miniport-adapter',
+  ],
+  [
+    'halt-cancels-timers-first',
+    'warning',
+    'something a timer’s callback uses is freed before the timer is cancelled',
+    'I:ndiscanceltimerobject',
+  ],
+  [
+    'halt-frees-context-early',
+    'error',
+    'the adapter’s context is freed while something beside MiniportHaltEx still uses it',
+    'I:miniport_halt',
+  ],
+  [
+    'interrupt-registered-too-early',
+    'warning',
+    'the ISR runs before what it needs is there',
+    'I:ndismregisterinterruptex',
+  ],
+  [
+    'init-fail-returns-success',
+    'error',
+    'MiniportInitializeEx succeeds without what it could not get, and the driver uses it later',
+    'I:ndismallocatesharedmemory',
   ],
   [
     'io-access-after-unmap',
@@ -58,6 +82,13 @@ const rows: readonly Row[] = [
   ],
   ['driver-hang', 'error', 'a routine of the driver never returns', 'G:bug-check-0x7c'],
   ['halt-hang', 'error', 'MiniportHaltEx never returns', 'G:bug-check-0x7c'],
+  [
+    'halt-touches-removed-hardware',
+    'error',
+    'MiniportHaltEx waits for hardware that has gone',
+    'N:handling-the-surprise-removal-of-a-nic',
+    'I:miniport_halt',
+  ],
   ['pause-hang', 'error', 'the pause never completes', 'G:bug-check-0x7c'],
 ];
 
@@ -68,21 +99,59 @@ const INTERRUPT_ROUTINES = [
   'MiniportMessageInterruptDPC',
 ];
 
+/** The adapter's own routine that was open then, if it was. */
+function inside(view: TraceView, { seq, adapter }: EventOf<'fault'>, routine: string): Span | undefined {
+  const span = view.during(seq, routine);
+  return span !== undefined && (adapter === undefined || adapter === span.adapter) ? span : undefined;
+}
+
+/** What MiniportHaltEx freed too early, and something beside it uses. */
+function freedByHalt(view: TraceView, fault: EventOf<'fault'>): string | undefined {
+  const halt = inside(view, fault, 'MiniportHaltEx');
+  if (halt === undefined || fault.callback === undefined || fault.callback === halt.callback) return undefined;
+  if (INTERRUPT_ROUTINES.includes(fault.callback)) return 'halt-deregisters-interrupt-late';
+  const key = fault.block === undefined ? '' : hex(fault.block.address);
+  const freed = view.holdings.findLast(
+    ({ acquired, undone }) => acquired.key === key && undone !== undefined && undone.seq < fault.seq,
+  )?.undone;
+  if (freed === undefined || freed.seq < halt.enter.seq) return undefined;
+  if (fault.callback === 'NetTimerCallback') {
+    const cancelled = view
+      .calls('NdisCancelTimerObject')
+      .some(({ seq, callback }) => callback === halt.callback && seq > halt.enter.seq && seq < freed.seq);
+    return cancelled ? undefined : 'halt-cancels-timers-first';
+  }
+  return key === halt.enter.args.MiniportAdapterContext ? 'halt-frees-context-early' : undefined;
+}
+
+/** NULL is used: because initialize went on without what it did not get, because the ISR came too early, or untested. */
+function nullRule(view: TraceView, fault: EventOf<'fault'>): string {
+  if (fault.access === 'execute') return 'driver-jumps-to-nowhere';
+  if (INTERRUPT_ROUTINES.includes(fault.callback ?? '') && inside(view, fault, 'MiniportInitializeEx') !== undefined) {
+    return 'interrupt-registered-too-early';
+  }
+  const injected = view.of('return').findLast((event) => event.injected !== undefined && event.seq < fault.seq);
+  const init = injected === undefined ? undefined : view.during(injected.seq, 'MiniportInitializeEx');
+  const wentOn = init?.leave !== undefined && init.leave.seq < fault.seq && init.leave.result === '0x0';
+  return wentOn && injected?.callback === 'MiniportInitializeEx' ? 'init-fail-returns-success' : 'init-ignores-result';
+}
+
 function ruleOf(view: TraceView, fault: EventOf<'fault'>): string {
   const what = fault.block?.what ?? '';
   if (fault.by === 'device') return fault.why === 'freed' ? 'halt-frees-memory-under-dma' : 'dma-overrun';
   switch (fault.why) {
     case 'freed':
       if (what.startsWith('image of')) return 'unload-with-live-code';
-      if (INTERRUPT_ROUTINES.includes(fault.callback ?? '') && view.during(fault.seq, 'MiniportHaltEx') !== undefined) {
-        return 'halt-deregisters-interrupt-late';
+      {
+        const early = freedByHalt(view, fault);
+        if (early !== undefined) return early;
       }
       if (what.startsWith('configuration')) return 'config-value-used-after-close';
       return /register|mapping|I\/O space/i.test(what) ? 'io-access-after-unmap' : 'memory-use-after-free';
     case 'guard':
       return /shared memory/i.test(what) ? 'shared-memory-corruption' : 'memory-overrun';
     case 'null':
-      return fault.access === 'execute' ? 'driver-jumps-to-nowhere' : 'init-ignores-result';
+      return nullRule(view, fault);
     case 'pageable':
       return 'irql-touch-pageable';
     case 'stack-overflow':
@@ -123,8 +192,11 @@ function* judgeStop(view: TraceView): Iterable<Violation & { rule: string }> {
   if (stop.reason === 'hang') {
     const open = view.spans.filter(({ leave }) => leave === undefined).map(({ callback }) => callback);
     const pausing = view.events.findLast((event) => event.kind === 'state')?.to === 'Pausing';
+    const removed = view.facts('device-access-after-removal').some(({ detail }) => detail.routine === 'MiniportHaltEx');
     const rule = open.includes('MiniportHaltEx')
-      ? 'halt-hang'
+      ? removed
+        ? 'halt-touches-removed-hardware'
+        : 'halt-hang'
       : pausing || open.includes('MiniportPause')
         ? 'pause-hang'
         : 'driver-hang';

@@ -25,7 +25,8 @@ type Id =
   | 'adapter-handle-after-halt'
   | 'deregister-driver-in-halt'
   | 'sync-after-deregister-interrupt'
-  | 'halt-order-not-reverse';
+  | 'halt-order-not-reverse'
+  | 'halt-frees-add-device-context';
 
 function* afterwards(view: TraceView, span: Span): Iterable<Violation & { rule: Id }> {
   const end = (span.leave as EventOf<'leave'>).seq;
@@ -87,6 +88,21 @@ function* order(view: TraceView, span: Span): Iterable<Violation & { rule: Id }>
     message: `MiniportHaltEx gives ${wrong.acquired.type} back before something that was acquired after it; undo calls normally run in reverse.`,
     resource: resourceOf(wrong),
   };
+}
+
+/** What MiniportAddDevice made lives until MiniportRemoveDevice: the adapter may be initialized again in between. */
+function* addDeviceContext(view: TraceView): Iterable<Violation & { rule: Id }> {
+  for (const holding of view.holdings) {
+    const { acquired, undone } = holding;
+    if (acquired.callback !== 'MiniportAddDevice' || undone?.callback !== 'MiniportHaltEx') continue;
+    yield {
+      rule: 'halt-frees-add-device-context',
+      seq: undone.seq,
+      message: `MiniportHaltEx gives back what MiniportAddDevice acquired with ${acquired.fn}; that is MiniportRemoveDevice's to do.`,
+      resource: resourceOf(holding),
+      stack: undone.stack,
+    };
+  }
 }
 
 /** Hardware resources whose order matters to a reader; the interrupt is allowed, and asked, to go early. */
@@ -172,6 +188,13 @@ export const halt = family(
       'D:ndis-ndismderegisterinterruptex',
     ],
     [
+      'halt-frees-add-device-context',
+      'error',
+      'MiniportHaltEx gives back what MiniportAddDevice acquired',
+      'I:miniport_remove_device',
+      'I:miniport_add_device',
+    ],
+    [
       'halt-order-not-reverse',
       'note',
       'undo calls do not run in reverse of the acquisitions',
@@ -186,6 +209,7 @@ export const halt = family(
       if (span.leave !== undefined && over && span.adapter !== undefined) yield* afterwards(view, span);
       if (span.callback === 'MiniportHaltEx') yield* order(view, span);
     }
+    yield* addDeviceContext(view);
     yield* stillRunning(view);
     yield* synchronize(view);
   },

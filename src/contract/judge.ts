@@ -1,7 +1,7 @@
 /** Applies every rule to a trace. Reads traces only. */
 import type { TraceEvent } from '../trace/events.ts';
 import type { Finding } from './rule.ts';
-import { families, rules } from './rules.ts';
+import { families } from './rules.ts';
 import { TraceView } from './view.ts';
 
 /** What the trace shows, in the order of the trace. */
@@ -12,16 +12,6 @@ export function judge(events: readonly TraceEvent[]): Finding[] {
     for (const { rule, ...violation } of family.check(view)) {
       const severity = violation.severity ?? family.rules.find(({ id }) => id === rule)?.severity ?? 'error';
       findings.push({ ...violation, rule, severity, stack: violation.stack ?? [] });
-    }
-  }
-  for (const rule of rules) {
-    for (const violation of rule.check(view)) {
-      findings.push({
-        ...violation,
-        rule: rule.id,
-        severity: violation.severity ?? rule.severity,
-        stack: violation.stack ?? [],
-      });
     }
   }
   return withoutConsequences(findings.sort((a, b) => a.seq - b.seq));

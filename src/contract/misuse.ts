@@ -109,9 +109,29 @@ function sentence(event: EventOf<'undo'>): string {
   }
 }
 
+/** Frees of each allocator; memory of one that is freed by the other goes, for all is pool underneath (observed). */
+const ALLOCATORS: Readonly<Record<string, RegExp>> = { memory: /^NdisFree/, pool: /^ExFree/ };
+
+/** An undo that works and is not the one its page names: a warning, for Windows takes it. */
+function* crossed(event: EventOf<'undo'>): Iterable<Violation & { rule: string }> {
+  const own = ALLOCATORS[event.type];
+  if (own === undefined || own.test(event.fn) || !Object.values(ALLOCATORS).some((other) => other.test(event.fn)))
+    return;
+  yield {
+    rule: 'free-memory-bad-args',
+    severity: 'warning',
+    seq: event.seq,
+    message: `${event.callback ?? 'The driver'} frees ${event.key} with ${event.fn}, which is not the counterpart of the allocator that gave it.`,
+    stack: event.stack,
+  };
+}
+
 export const misuse = family(rows, function* (view): Iterable<Violation & { rule: string }> {
   for (const event of view.of('undo')) {
-    if (event.outcome === 'undone') continue;
+    if (event.outcome === 'undone') {
+      yield* crossed(event);
+      continue;
+    }
     const acquired = view.holdings.find((holding) => holding.acquired.resource === event.resource)?.acquired;
     // "Cached" alone is ignored on allocation and must match on free: contract.md Q20.
     const onlyCached = event.outcome === 'mismatch' && event.differs?.length === 1 && event.differs[0] === 'Cached';

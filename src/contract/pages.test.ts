@@ -23,6 +23,7 @@ it('every rule has a page', () => {
       id,
     ).toBe(true);
     // A bug check's page is named after the bug check, so each must be in the table.
-    for (const source of sources) if (source.startsWith('G:bug-check')) expect(pageUrl(source), id).toContain('--');
+    for (const source of sources)
+      if (source.startsWith('G:bug-check')) expect(pageUrl(source), id).toMatch(/bug-check-0x[0-9a-f]+-/);
   }
 });

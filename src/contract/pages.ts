@@ -12,6 +12,7 @@ const bugChecks: Readonly<Record<string, string>> = {
   'bug-check-0x139': 'bug-check-0x139--kernel-security-check-failure',
   'bug-check-0x15e': 'bug-check-0x15e-bugcode-ndis-driver-live-dump',
   'bug-check-0x1e': 'bug-check-0x1e--kmode-exception-not-handled',
+  'bug-check-0x44': 'bug-check-0x44--multiple-irp-complete-requests',
   'bug-check-0x50': 'bug-check-0x50--page-fault-in-nonpaged-area',
   'bug-check-0x7c': 'bug-check-0x7c--bugcode-ndis-driver',
   'bug-check-0x7f': 'bug-check-0x7f--unexpected-kernel-mode-trap',
@@ -27,6 +28,8 @@ const bugChecks: Readonly<Record<string, string>> = {
 
 /** Routines a driver supplies and structures have pages of their own kinds (`nc`, `ns`); everything else is a function (`nf`). */
 function kindOf(name: string): 'nc' | 'ns' | 'nf' {
+  // Microsoft filed this one among the functions.
+  if (name === 'miniport_synchronous_oid_request') return 'nf';
   if (/^(miniport|protocol|filter|ndis_timer|ndis_io_workitem|kstart|pput|pfree|pget|pallocate)_/.test(name))
     return 'nc';
   if (/^set_options$|^(driver|io|k)_\w+$/.test(name)) return 'nc';

@@ -16,6 +16,8 @@ type Id =
   | 'receive-indicated-while-paused'
   | 'send-not-rejected-while-paused'
   | 'pause-frees-init-resources'
+  | 'pause-allocates'
+  | 'restart-failure-leaves-datapath'
   | 'send-completed-unknown'
   | 'pool-freed-before-members'
   | 'nbl-freed-while-indicated'
@@ -89,6 +91,24 @@ function* tooMuch(view: TraceView): Iterable<Violation & { rule: Id }> {
   }
 }
 
+/** A pause may not fail, so what it needs should be there before. */
+function* allocates(view: TraceView): Iterable<Violation & { rule: Id }> {
+  for (const acquired of view.of('acquire')) {
+    if (acquired.callback !== 'MiniportPause' || !ALLOCATIONS.has(acquired.type)) continue;
+    yield {
+      rule: 'pause-allocates',
+      seq: acquired.seq,
+      message: `MiniportPause calls ${acquired.fn}, which can fail; the pause itself may not.`,
+      stack: acquired.stack,
+    };
+  }
+}
+
+const ALLOCATIONS = new Set([
+  ...['memory', 'pool', 'nbl-pool', 'nb-pool', 'nbl', 'nb', 'mdl', 'io-mdl', 'timer-object', 'ex-timer'],
+  ...['work-item', 'io-work-item', 'system-thread', 'generic-object', 'rw-lock', 'irp'],
+]);
+
 const simple: readonly (readonly [what: string, rule: Id, message: string])[] = [
   ['pause-complete-unexpected', 'pause-complete-unexpected', 'NdisMPauseComplete is called with no pause pending.'],
   [
@@ -124,6 +144,14 @@ function* malformedStatus(view: TraceView): Iterable<Violation & { rule: Id }> {
       ...(mild ? { severity: 'note' } : {}),
     };
   }
+}
+
+/** Whether the last restart of the adapter failed, and nothing came since. */
+function afterFailedRestart(view: TraceView, fact: EventOf<'fact'>): boolean {
+  const own = ({ detail, seq }: EventOf<'fact'>) => seq < fact.seq && detail.adapter === fact.detail.adapter;
+  const failed = view.facts('restart-failed').findLast(own);
+  const over = view.facts('halt-returned').findLast(own);
+  return failed !== undefined && (over?.seq ?? 0) < failed.seq && fact.detail.state === 'Paused';
 }
 
 const MAY_RECEIVE = ['Running', 'Pausing', 'Restarting'];
@@ -172,6 +200,13 @@ export const pausing = family(
       'MiniportPause frees what MiniportInitializeEx allocated',
       'I:miniport_pause',
     ],
+    ['pause-allocates', 'note', 'MiniportPause allocates', 'I:miniport_pause'],
+    [
+      'restart-failure-leaves-datapath',
+      'error',
+      'frames are indicated after MiniportRestart has failed',
+      'I:miniport_restart',
+    ],
     ['send-completed-unknown', 'error', 'a send is completed that is not out, or twice', 'G:bug-check-0x7c'],
     [
       'pool-freed-before-members',
@@ -194,11 +229,20 @@ export const pausing = family(
     yield* outstanding(view);
     yield* statuses(view);
     yield* tooMuch(view);
+    yield* allocates(view);
     for (const [what, rule, message] of simple)
       for (const fact of view.facts(what)) yield { rule, ...at(fact), message };
     yield* malformedStatus(view);
     for (const fact of view.facts('receive-indicated')) {
       if (MAY_RECEIVE.includes(String(fact.detail.state))) continue;
+      if (afterFailedRestart(view, fact)) {
+        yield {
+          rule: 'restart-failure-leaves-datapath',
+          ...at(fact),
+          message: 'MiniportRestart has failed, and frames are indicated all the same.',
+        };
+        continue;
+      }
       yield {
         rule: 'receive-indicated-while-paused',
         ...at(fact),

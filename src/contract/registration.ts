@@ -19,7 +19,8 @@ type Id =
   | 'reg-hang-without-reset'
   | 'reg-direct-oid-half'
   | 'object-header-invalid'
-  | 'driverentry-status-lost';
+  | 'driverentry-status-lost'
+  | 'reg-sync-oid-with-selective-suspend';
 
 function* judgeCall(call: EventOf<'call'>): Iterable<Violation & { rule: Id }> {
   const given = characteristics(call);
@@ -73,6 +74,21 @@ function* judgeEntry(view: TraceView): Iterable<Violation & { rule: Id }> {
   };
 }
 
+/** NdisSetOptionalHandlers for selective suspend, by a driver that also takes synchronous OID requests. */
+function* judgeOptional(view: TraceView): Iterable<Violation & { rule: Id }> {
+  const given = view.calls('NdisMRegisterMiniportDriver').map(characteristics);
+  if (!given.some((handlers) => !absent(handlers, 'SynchronousOidRequestHandler'))) return;
+  for (const call of view.calls('NdisSetOptionalHandlers')) {
+    const { Type } = (call.args.OptionalHandlers ?? {}) as { readonly Type?: number };
+    if (Type !== ObjectType.MINIPORT_SS_CHARACTERISTICS) continue;
+    yield {
+      rule: 'reg-sync-oid-with-selective-suspend',
+      seq: call.seq,
+      message: 'A driver that registers MiniportSynchronousOidRequest may not register for selective suspend.',
+    };
+  }
+}
+
 export const registration = family(
   [
     [
@@ -95,6 +111,12 @@ export const registration = family(
     ],
     ['object-header-invalid', 'error', 'Type, Revision or Size of an NDIS object header is wrong', 'G:bug-check-0x7c'],
     [
+      'reg-sync-oid-with-selective-suspend',
+      'error',
+      'synchronous OID requests and selective suspend are both registered',
+      'I:miniport_synchronous_oid_request',
+    ],
+    [
       'driverentry-status-lost',
       'warning',
       'DriverEntry does not return the status of NdisMRegisterMiniportDriver',
@@ -104,5 +126,6 @@ export const registration = family(
   function* (view): Iterable<Violation & { rule: Id }> {
     for (const call of view.calls('NdisMRegisterMiniportDriver')) yield* judgeCall(call);
     yield* judgeEntry(view);
+    yield* judgeOptional(view);
   },
 );

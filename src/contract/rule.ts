@@ -1,4 +1,4 @@
-/** What a rule is, and what it finds. A rule is one record; its id is contract.md's and never changes its meaning. */
+/** What a rule is, and what it finds. A rule is one row of a family; its id is contract.md's and never changes its meaning. */
 import type { Stack, Value } from '../trace/events.ts';
 import type { TraceView } from './view.ts';
 
@@ -34,6 +34,7 @@ export interface Finding extends Violation {
   readonly stack: Stack;
 }
 
+/** A rule as lists, reports and references know it; what it finds is its family's pass. */
 export interface Rule {
   readonly id: string;
   readonly severity: Severity;
@@ -41,12 +42,11 @@ export interface Rule {
   readonly title: string;
   /** Microsoft's pages, as contract.md cites them: `I:miniport_halt`. */
   readonly sources: readonly string[];
-  check(view: TraceView): Iterable<Violation>;
 }
 
-/** Several rules that one pass over the trace judges: same table, many ids. */
+/** Rules that one pass over the trace judges: same table, many ids. */
 export interface RuleFamily {
-  readonly rules: readonly Omit<Rule, 'check'>[];
+  readonly rules: readonly Rule[];
   check(view: TraceView): Iterable<Violation & { readonly rule: string }>;
 }
 

@@ -67,6 +67,8 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
   private readonly touchedBy = new Set<string>();
   /** … and that have touched it without power. */
   private readonly touchedWithoutPower = new Set<string>();
+  /** … and that have reached for it after it was pulled out. */
+  private readonly touchedAfterRemoval = new Set<string>();
   private targets: readonly DmaTarget[] | undefined;
 
   constructor(
@@ -306,7 +308,8 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     this.noteRoutine();
     this.endSpin();
     if (this.here && this.accesses >= (this.trouble.silentFrom ?? Number.POSITIVE_INFINITY)) this.silence();
-    if (this.here && !this.powered) this.noteNoPower();
+    if (this.here && !this.powered) this.noteReach('device-access-without-power', this.touchedWithoutPower);
+    if (this.pulled) this.noteReach('device-access-after-removal', this.touchedAfterRemoval);
     if (!this.answers) return size === 8 ? -1 : 2 ** (8 * size) - 1;
     this.targets = undefined;
     const result = perform();
@@ -323,14 +326,13 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
     this.trace.emit({ kind: 'fact', what: 'device-first-access', detail });
   }
 
-  /** A routine of the driver reaches for a device in D3: once for each routine. */
-  private noteNoPower(): void {
+  /** A routine of the driver reaches for a device in D3, or for one that has gone: once for each routine. */
+  private noteReach(what: string, already: Set<string>): void {
     const { active } = this.scheduler;
     const routine = active?.callbacks.at(-1)?.name ?? active?.name ?? '';
-    if (this.touchedWithoutPower.has(routine)) return;
-    this.touchedWithoutPower.add(routine);
-    const detail = { device: this.definition.name, routine };
-    this.trace.emit({ kind: 'fact', what: 'device-access-without-power', detail, stack: this.stack() });
+    if (already.has(routine)) return;
+    already.add(routine);
+    this.trace.emit({ kind: 'fact', what, detail: { device: this.definition.name, routine }, stack: this.stack() });
   }
 
   /**

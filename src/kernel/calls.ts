@@ -12,7 +12,7 @@ import type { HostEntry } from './host-code.ts';
 import { RaisedStatus } from './raised-status.ts';
 import type { AnyFunction, Detail } from './record.ts';
 import type { Found, Resources } from './resources.ts';
-import { type Coroutine, isCoroutine, POINT, type Scheduler, SPINNING } from './scheduler.ts';
+import { type Coroutine, isCoroutine, POINT, type Resume, type Scheduler, SPINNING } from './scheduler.ts';
 import { Status } from './status.ts';
 import { Unsupported } from './stops.ts';
 
@@ -91,6 +91,8 @@ export class Calls {
     const { irql } = this.scheduler;
     const stack = irql < record.irql.min || irql > record.irql.max ? { stack: this.capture() } : {};
     const call = this.trace.emit({ kind: 'call', fn, args: shown, caller, ...stack });
+    const locks = this.scheduler.current.locks.length;
+    if (locks > 0 && record.notWithLocks) this.tellLocks(fn, 'calls back', locks);
     if (this.before(fn)) yield SPINNING;
     else if (!this.idle()) yield POINT;
     const injected = this.strike(entry, record, args, { caller, call });
@@ -110,7 +112,8 @@ export class Calls {
           result = record.undoes.otherwise(args);
         } else {
           const given = record.body(entry.services, args, { fn, caller, soft: injected?.id });
-          result = isCoroutine(given) ? yield* given : given;
+          const waits = isCoroutine(given) && locks > 0 && stack.stack === undefined;
+          result = isCoroutine(given) ? yield* waits ? this.watched(given, fn, locks) : given : given;
           this.settle(entry, record, args, undoing, result);
         }
       }
@@ -123,6 +126,27 @@ export class Calls {
       if (raised !== undefined) came({ raised });
       throw error;
     }
+  }
+
+  /** The body of a call made with a spin lock held: whether it gives the processor up is a fact. Its level was in order. */
+  private *watched<T>(body: Coroutine<T>, fn: string, locks: number): Coroutine<T> {
+    for (let next = body.next('go'); ; ) {
+      if (next.done) return next.value;
+      const { value: step } = next;
+      if (step.kind === 'wait' && step.spins !== true && !step.ready()) this.tellLocks(fn, 'waits', locks);
+      let resume: Resume;
+      try {
+        resume = yield step;
+      } catch (error) {
+        next = body.throw(error);
+        continue;
+      }
+      next = body.next(resume);
+    }
+  }
+
+  private tellLocks(fn: string, why: 'calls back' | 'waits', locks: number): void {
+    this.trace.emit({ kind: 'fact', what: 'waits-with-locks', detail: { fn, why, locks }, stack: this.capture() });
   }
 
   private strike(

@@ -165,12 +165,14 @@ export interface CallSite {
 
 /** A function record. `S` is the composition its body works on: `Kernel`, or `Ndis` for the NDIS library. */
 export interface FunctionRecord<S, P extends Params = Params, K extends ReturnKind = ReturnKind> {
-  readonly module: 'ntoskrnl.exe' | 'HAL.dll' | 'NDIS.SYS';
+  readonly module: 'ntoskrnl.exe' | 'HAL.dll' | 'NDIS.SYS' | 'WppRecorder.sys';
   /** Microsoft's reference page, the part after `…/nf-`: `ndis-ndismsleep`, `wdm-kesettimer`. */
   readonly page: string;
   readonly params: P;
   readonly returns: K;
   readonly irql: IrqlRange;
+  /** It may call other routines of the driver before it returns, or its page forbids it with a spin lock held. */
+  readonly notWithLocks?: true;
   readonly acquires?: Acquires<Args<P>, Returns[K]>;
   readonly undoes?: Undoes<Args<P>, Returns[K], S>;
   readonly failures?: readonly Failure<Args<P>, Returns[K], S>[];

@@ -93,6 +93,7 @@ export const dataPathFunctions = {
     params: { MiniportAdapterHandle: HANDLE, NetBufferList: POINTER, SendCompleteFlags: ULONG },
     returns: 'void',
     irql: D,
+    notWithLocks: true,
     body(ndis, { MiniportAdapterHandle, NetBufferList }) {
       ndis.sends.complete(MiniportAdapterHandle, NetBufferList);
       return undefined;
@@ -111,6 +112,7 @@ export const dataPathFunctions = {
     },
     returns: 'void',
     irql: D,
+    notWithLocks: true,
     *body(ndis, { MiniportAdapterHandle, NetBufferList, PortNumber, NumberOfNetBufferLists, ReceiveFlags }) {
       yield* ndis.receives.indicate(MiniportAdapterHandle, {
         first: NetBufferList,

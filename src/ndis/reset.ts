@@ -196,6 +196,7 @@ export const resetFunctions = {
     params: { MiniportAdapterHandle: HANDLE, Status: ULONG, AddressingReset: BOOLEAN },
     returns: 'void',
     irql: D,
+    notWithLocks: true,
     body(ndis, { MiniportAdapterHandle, Status, AddressingReset }) {
       ndis.resets.complete(ndis.adapterOf(MiniportAdapterHandle), Status, AddressingReset);
       return undefined;
