@@ -20,3 +20,14 @@ it('drops one difference at a time', () => {
   expect(simpler({ ...plainScenario, faults: [fault('A')] })).toEqual([plainScenario]);
   expect(simpler(plainScenario)).toEqual([]);
 });
+
+it('drops switches of a schedule from its end, then one by one, moving up what follows', () => {
+  const schedule = [
+    { at: 3, run: 'time@1' },
+    { at: 9, run: 'interrupt@0' },
+  ];
+  const shown = simpler({ ...plainScenario, schedule }).map((scenario) => scenario.schedule);
+  expect(shown.slice(0, 3)).toEqual(['plain', [schedule[0]], [schedule[1]]]);
+  expect(shown).toContainEqual([{ at: 8, run: 'interrupt@0' }]);
+  expect(deviations({ ...plainScenario, schedule })).toBe(2);
+});

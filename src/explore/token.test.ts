@@ -27,6 +27,13 @@ it('a token gives back exactly its scenario', () => {
   expect(decodeToken(driver, encodeToken(driver, plainScenario))).toEqual(plainScenario);
 });
 
+it('a token holds a schedule', () => {
+  const schedule = [{ at: 3, run: 'DPC of the NDIS timer 0xFFFFF80000007190' }];
+  expect(decodeToken(driver, encodeToken(driver, { ...scenario, schedule }))).toEqual({ ...scenario, schedule });
+  const token = `hx1.ts.${btoa('{"schedule":[{"at":-1,"run":"x"}]}').replace(/=+$/, '')}`;
+  expect(() => decodeToken(driver, token)).toThrow('damaged');
+});
+
 it('a token from before a field existed means what it always meant', () => {
   const old = 'hx1.ts.eyJmbG93IjoiaW5pdC1oYWx0In0';
   expect(decodeToken(driver, old)).toEqual({ ...plainScenario, flow: 'init-halt' });
