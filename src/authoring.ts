@@ -47,6 +47,7 @@ export {
   union,
   type View,
 } from './kernel/layout.ts';
+export { SCATTER_GATHER_ELEMENT, SCATTER_GATHER_LIST } from './kernel/scatter-gather-lists.ts';
 /** What routines are: generators that haltex may suspend wherever they call. */
 export type { Coroutine } from './kernel/scheduler.ts';
 // --- NDIS structures, numbers and statuses, by their Windows names ---
@@ -68,8 +69,6 @@ export * from './ndis/constants.ts';
 export {
   NDIS_SG_DMA_DESCRIPTION,
   NDIS_SHARED_MEMORY_PARAMETERS,
-  SCATTER_GATHER_ELEMENT,
-  SCATTER_GATHER_LIST,
 } from './ndis/dma-structures.ts';
 export {
   NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,

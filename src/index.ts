@@ -5,4 +5,3 @@ export * from './authoring.ts';
 export { defineConfig, type HaltexConfig } from './cli/config.ts';
 export { check, type LibraryCheckOptions, replay } from './cli/library.ts';
 export { matchers } from './cli/matchers.ts';
-export { SCATTER_GATHER_ELEMENT, SCATTER_GATHER_LIST } from './kernel/scatter-gather-lists.ts';

@@ -12,17 +12,17 @@ import { ANY, CODE, callback, functionsOf, LONG, POINTER, SIZE_T, USHORT } from 
 import type { Coroutine } from './scheduler.ts';
 
 /** How characters of one width are read and written. */
-interface Characters {
+export interface Characters {
   readonly size: 1 | 2;
   read(memory: GuestMemory, string: Address, index: number): number;
   write(memory: GuestMemory, string: Address, index: number, unit: number): void;
 }
-const narrow: Characters = {
+export const narrow: Characters = {
   size: 1,
   read: (memory, string, index) => memory.readU8(at(string, index)),
   write: (memory, string, index, unit) => memory.writeU8(at(string, index), unit),
 };
-const wide: Characters = {
+export const wide: Characters = {
   size: 2,
   read: (memory, string, index) => memory.readU16(at(string, 2 * index)),
   write: (memory, string, index, unit) => memory.writeU16(at(string, 2 * index), unit),
@@ -45,13 +45,26 @@ export function lowerUnicode(unit: number): number {
   return lower.length === 1 ? lower.charCodeAt(0) : unit;
 }
 
-function length(memory: GuestMemory, chars: Characters, string: Address, limit = Number.POSITIVE_INFINITY): number {
+/** Characters before the end of a string, at most `limit`. */
+export function unitsOf(
+  memory: GuestMemory,
+  chars: Characters,
+  string: Address,
+  limit = Number.POSITIVE_INFINITY,
+): number {
   let count = 0;
   while (count < limit && chars.read(memory, string, count) !== 0) count++;
   return count;
 }
 
-function copy(memory: GuestMemory, chars: Characters, to: Address, start: number, from: Address, count: number): void {
+export function copyUnits(
+  memory: GuestMemory,
+  chars: Characters,
+  to: Address,
+  start: number,
+  from: Address,
+  count: number,
+): void {
   for (let i = 0; i < count; i++) chars.write(memory, to, start + i, chars.read(memory, from, i));
 }
 
@@ -84,7 +97,7 @@ function find(memory: GuestMemory, chars: Characters, string: Address, unit: num
 }
 
 function findString(memory: GuestMemory, chars: Characters, string: Address, wanted: Address): Address {
-  const size = length(memory, chars, wanted);
+  const size = unitsOf(memory, chars, wanted);
   for (let i = 0; ; i++) {
     const here = at(string, i * chars.size);
     if (compare(memory, chars, here, wanted, size, (unit) => unit) === 0) return here;
@@ -101,14 +114,14 @@ const lengthOf = (chars: Characters) =>
     ...common,
     params: { Text: POINTER },
     returns: 'u64',
-    body: ({ memory }, { Text }) => BigInt(length(memory, chars, Text)),
+    body: ({ memory }, { Text }) => BigInt(unitsOf(memory, chars, Text)),
   });
 const boundedLength = (chars: Characters) =>
   f({
     ...common,
     params: { Text: POINTER, MaxCount: SIZE_T },
     returns: 'u64',
-    body: ({ memory }, { Text, MaxCount }) => BigInt(length(memory, chars, Text, MaxCount)),
+    body: ({ memory }, { Text, MaxCount }) => BigInt(unitsOf(memory, chars, Text, MaxCount)),
   });
 const comparing = (chars: Characters, fold: (unit: number) => number) =>
   f({
@@ -131,8 +144,8 @@ const copying = (chars: Characters, append: boolean) =>
     params: { Destination: POINTER, Source: POINTER },
     returns: 'pointer',
     body({ memory }, { Destination, Source }) {
-      const start = append ? length(memory, chars, Destination) : 0;
-      copy(memory, chars, Destination, start, Source, length(memory, chars, Source) + 1);
+      const start = append ? unitsOf(memory, chars, Destination) : 0;
+      copyUnits(memory, chars, Destination, start, Source, unitsOf(memory, chars, Source) + 1);
       return Destination;
     },
   });
@@ -143,9 +156,9 @@ const copyingSome = (chars: Characters, append: boolean) =>
     params: { Destination: POINTER, Source: POINTER, Count: SIZE_T },
     returns: 'pointer',
     body({ memory }, { Destination, Source, Count }) {
-      const start = append ? length(memory, chars, Destination) : 0;
-      const used = length(memory, chars, Source, Count);
-      copy(memory, chars, Destination, start, Source, used);
+      const start = append ? unitsOf(memory, chars, Destination) : 0;
+      const used = unitsOf(memory, chars, Source, Count);
+      copyUnits(memory, chars, Destination, start, Source, used);
       const end = append ? start + used + 1 : Count;
       for (let i = start + used; i < end; i++) chars.write(memory, Destination, i, 0);
       return Destination;
@@ -173,7 +186,7 @@ const folding = (chars: Characters, map: (unit: number) => number) =>
     params: { String: POINTER },
     returns: 'pointer',
     body({ memory }, { String: string }) {
-      const count = length(memory, chars, string);
+      const count = unitsOf(memory, chars, string);
       for (let i = 0; i < count; i++) chars.write(memory, string, i, map(chars.read(memory, string, i)));
       return string;
     },

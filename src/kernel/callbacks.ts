@@ -1,6 +1,6 @@
 /**
- * Routines a driver leaves with the system to be called back: callback objects, processor changes, bug checks, NMIs, power
- * settings, processes, shutdown. All are owed at unload (`callbacks`). Callback objects and shutdown notifications really call;
+ * Routines a driver leaves with the system to be called back: callback objects, processor changes, bug checks, NMIs,
+ * processes, images, shutdown. All are owed at unload (`callbacks`). Callback objects and shutdown notifications really call;
  * the others stand for events that do not come about on this machine by themselves.
  * Pages: wdm-excreatecallback, wdm-exregistercallback, wdm-keregisterprocessorchangecallback, wdm-keregisterbugcheckcallback, …
  */
@@ -29,7 +29,6 @@ import {
 import { OBJECT_ATTRIBUTES, objectName } from './registry-functions.ts';
 import type { Coroutine } from './scheduler.ts';
 import { Status } from './status.ts';
-import { Unsupported } from './stops.ts';
 
 export const CALLBACK_FUNCTION = callback({
   name: 'CALLBACK_FUNCTION',
@@ -262,18 +261,6 @@ export const callbackFunctions = {
     irql: A,
     undoes: { ...undoesHandle('Handle'), otherwise: () => Status.INVALID_HANDLE },
     body: ({ callbacks }, { Handle }) => (callbacks.unregister(Handle) ? Status.SUCCESS : Status.INVALID_HANDLE),
-  }),
-  PoRegisterPowerSettingCallback: f({
-    ...common,
-    page: 'wdm-poregisterpowersettingcallback',
-    params: { DeviceObject: POINTER, SettingGuid: POINTER, Callback: CODE, Context: POINTER, Handle: OUT(pointer) },
-    returns: 'status',
-    irql: A,
-    failures: [failsWith('insufficient-resources', Status.INSUFFICIENT_RESOURCES)],
-    /** Windows calls the routine with the present setting before this returns; which settings there are is not modelled. */
-    body(kernel, _, { fn }) {
-      throw new Unsupported(fn, 'the present value of a power setting', kernel.stack());
-    },
   }),
   PsSetCreateProcessNotifyRoutine: f({
     ...common,

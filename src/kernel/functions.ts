@@ -6,6 +6,7 @@ import { cStringFunctions } from './c-strings.ts';
 import { callbackFunctions } from './callbacks.ts';
 import { cancelSafeQueueFunctions } from './cancel-safe-queues.ts';
 import { contiguousMemoryFunctions } from './contiguous-memory.ts';
+import { dmaAdapterFunctions } from './dma-adapters.ts';
 import { dpcFunctions } from './dpcs.ts';
 import { errorLogFunctions } from './error-log.ts';
 import { etwFunctions } from './etw.ts';
@@ -26,6 +27,7 @@ import { notificationFunctions } from './notifications.ts';
 import { objectManagerFunctions } from './object-manager.ts';
 import { objectFunctions } from './objects.ts';
 import { poolFunctions } from './pool.ts';
+import { powerSettingFunctions } from './power-settings.ts';
 import { printingFunctions } from './printing.ts';
 import { probeFunctions } from './probes.ts';
 import { processFunctions } from './processes.ts';
@@ -34,6 +36,7 @@ import { registryFunctions } from './registry-functions.ts';
 import { registryQueryFunctions } from './registry-query.ts';
 import { removeLockFunctions } from './remove-locks.ts';
 import { rundownFunctions } from './rundown-protection.ts';
+import { secureCStringFunctions } from './secure-c-strings.ts';
 import { securityFunctions } from './security.ts';
 import { sehFunctions } from './seh.ts';
 import { spinLockFunctions } from './spin-locks.ts';
@@ -45,6 +48,7 @@ import { threadFunctions } from './thread-functions.ts';
 import { timeFunctions } from './time.ts';
 import { timerFunctions } from './timers.ts';
 import { waitFunctions } from './waits.ts';
+import { wppRecorderFunctions } from './wpp-recorder.ts';
 
 export const kernelFunctions = {
   ...securityFunctions,
@@ -94,4 +98,8 @@ export const kernelFunctions = {
   ...threadFunctions,
   ...timerFunctions,
   ...waitFunctions,
+  ...dmaAdapterFunctions,
+  ...powerSettingFunctions,
+  ...secureCStringFunctions,
+  ...wppRecorderFunctions,
 };

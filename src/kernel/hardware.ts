@@ -285,7 +285,8 @@ export class Hardware implements SlowAccess {
 
   /** One round of the ISR that its device did not ask for: another device on a shared line, or a late message. */
   pulse(source: InterruptSource): void {
-    this.foreign.add(source);
+    // A message is nobody else's: to claim a late one is no mistake.
+    if (source.kind === 'line') this.foreign.add(source);
     this.queue(source);
   }
 

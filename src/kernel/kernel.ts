@@ -13,6 +13,7 @@ import { Calls, type FaultPlan, noFaults } from './calls.ts';
 import { CancelSafeQueues } from './cancel-safe-queues.ts';
 import { Clock } from './clock.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { DmaAdapters } from './dma-adapters.ts';
 import { Dpcs, KernelDpcs } from './dpcs.ts';
 import { EventProviders } from './etw.ts';
 import { ExTimers } from './ex-timers.ts';
@@ -82,6 +83,7 @@ export class Kernel {
   readonly objects: ObjectManager;
   readonly threads: Threads;
   readonly mdls: Mdls;
+  readonly dmaAdapters: DmaAdapters;
   readonly workItems: WorkItems;
   readonly ioWorkItems: IoWorkItems;
   readonly randomness: Randomness;
@@ -131,6 +133,7 @@ export class Kernel {
     this.workItems = new WorkItems(this);
     this.ioWorkItems = new IoWorkItems(this);
     this.mdls = new Mdls(this);
+    this.dmaAdapters = new DmaAdapters(this);
     this.live = new LiveObjects(this);
     this.pool = new Pool({ memory, heap: this.heap, stack: () => this.stack() });
     this.objects = new ObjectManager(this);

@@ -1,8 +1,7 @@
 /** Structures and prototypes of bus-master DMA. Member order: ndis.h and wdm.h of the 10.0.16299 kit for x64. */
 import { code, pointer, struct, u32 } from '../kernel/layout.ts';
 import { callback, HANDLE, P, POINTER, ULONG } from '../kernel/record.ts';
-import { type Address, at, DISPATCH_LEVEL } from '../trace/units.ts';
-import type { GuestMemory } from '../x64/memory.ts';
+import { DISPATCH_LEVEL } from '../trace/units.ts';
 import { NDIS_OBJECT_HEADER } from './object-header.ts';
 
 export const NDIS_SG_DMA_DESCRIPTION = struct('NDIS_SG_DMA_DESCRIPTION', {
@@ -30,34 +29,6 @@ export const NDIS_SHARED_MEMORY_PARAMETERS = struct('NDIS_SHARED_MEMORY_PARAMETE
   // revision 2 (NDIS 6.30)
   VPortId: u32,
 });
-
-/** The elements follow. */
-export const SCATTER_GATHER_LIST = struct('SCATTER_GATHER_LIST', { NumberOfElements: u32, Reserved: pointer });
-export const SCATTER_GATHER_ELEMENT = struct('SCATTER_GATHER_ELEMENT', {
-  Address: pointer,
-  Length: u32,
-  Reserved: pointer,
-});
-
-export interface Piece {
-  readonly physical: number;
-  readonly size: number;
-}
-
-export function listSize(elements: number): number {
-  return SCATTER_GATHER_LIST.size + elements * SCATTER_GATHER_ELEMENT.size;
-}
-
-export function writeList(memory: GuestMemory, list: Address, pieces: readonly Piece[]): void {
-  SCATTER_GATHER_LIST.write(memory, list, { NumberOfElements: pieces.length, Reserved: 0 as Address });
-  pieces.forEach(({ physical, size }, index) => {
-    SCATTER_GATHER_ELEMENT.write(memory, at(list, listSize(index)), {
-      Address: physical as Address,
-      Length: size,
-      Reserved: 0 as Address,
-    });
-  });
-}
 
 export const MiniportProcessSGList = callback({
   name: 'MiniportProcessSGList',

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { sampleNic } from '../devices/nic.ts';
 import { plug } from '../devices/pci-bus.ts';
 import type { FaultPlan } from '../kernel/calls.ts';
+import { SCATTER_GATHER_ELEMENT, SCATTER_GATHER_LIST } from '../kernel/scatter-gather-lists.ts';
 import type { Coroutine } from '../kernel/scheduler.ts';
 import { type Address, at, DISPATCH_LEVEL, type Handle, hex, NULL } from '../trace/units.ts';
-import { SCATTER_GATHER_ELEMENT, SCATTER_GATHER_LIST } from './dma-structures.ts';
 import { Attributes } from './driver-structures.ts';
 import { NET_BUFFER } from './net-buffer-structures.ts';
 import {

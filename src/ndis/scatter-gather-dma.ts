@@ -7,18 +7,12 @@ import type { DmaMapping } from '../kernel/dma-mappings.ts';
 import { PAGE_SIZE } from '../kernel/heap.ts';
 import { pointer } from '../kernel/layout.ts';
 import { EXACTLY_D, failsWith, functionsOf, HANDLE, IN, OUT, P, POINTER, ULONG } from '../kernel/record.ts';
+import { listSize, type Piece, writeList } from '../kernel/scatter-gather-lists.ts';
 import type { Coroutine } from '../kernel/scheduler.ts';
 import type { Stack } from '../trace/events.ts';
 import { type Address, DISPATCH_LEVEL, type Handle, hex, NULL } from '../trace/units.ts';
 import type { Adapter } from './adapter.ts';
-import {
-  listSize,
-  MiniportProcessSGList,
-  NDIS_SG_DMA_DESCRIPTION,
-  type Piece,
-  WRITE_TO_DEVICE,
-  writeList,
-} from './dma-structures.ts';
+import { MiniportProcessSGList, NDIS_SG_DMA_DESCRIPTION, WRITE_TO_DEVICE } from './dma-structures.ts';
 import { Attributes } from './driver-structures.ts';
 import { emitFact } from './facts.ts';
 import type { Ndis } from './ndis.ts';

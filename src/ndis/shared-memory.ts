@@ -6,16 +6,12 @@
  */
 import { pointer } from '../kernel/layout.ts';
 import { BOOLEAN, D, failsWith, functionsOf, HANDLE, IN, OUT, P, POINTER, SIZE_T, ULONG } from '../kernel/record.ts';
+import { listSize, writeList } from '../kernel/scatter-gather-lists.ts';
 import type { Coroutine } from '../kernel/scheduler.ts';
 import type { Stack } from '../trace/events.ts';
 import { type Address, type Handle, hex, NULL } from '../trace/units.ts';
 import type { Adapter } from './adapter.ts';
-import {
-  listSize,
-  MiniportSharedMemoryAllocateComplete,
-  NDIS_SHARED_MEMORY_PARAMETERS,
-  writeList,
-} from './dma-structures.ts';
+import { MiniportSharedMemoryAllocateComplete, NDIS_SHARED_MEMORY_PARAMETERS } from './dma-structures.ts';
 import { emitFact } from './facts.ts';
 import type { Ndis } from './ndis.ts';
 import type { DmaRegistration } from './scatter-gather-dma.ts';
