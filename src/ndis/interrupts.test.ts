@@ -104,7 +104,7 @@ describe('a line interrupt', () => {
       expect(result).toBe(0);
       t.write(IMS, 8);
       t.write(CTRL, 8);
-      yield* t.pass(15_000);
+      yield* t.pass(150_000);
       t.write(CTRL, 0);
       yield* t.wdk.NdisMDeregisterInterruptEx({ NdisInterruptHandle });
     });

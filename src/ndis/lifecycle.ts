@@ -233,6 +233,7 @@ export class Lifecycle {
 
   *halt(adapter: Adapter, action: HaltActionName): Coroutine<void> {
     yield* this.ndis.resets.unwatch(adapter);
+    yield* this.ndis.sends.quiet(adapter);
     adapter.move('MiniportHaltEx');
     adapter.halting = true;
     yield* this.watched(

@@ -55,14 +55,27 @@ export class Sends {
   private readonly out = new Map<Address, SentList>();
   private readonly completed = new Set<Address>();
   private binding: Handle | undefined;
+  /** Calls of MiniportSendNetBufferLists that have not returned. */
+  private readonly calls = new Map<Handle, number>();
 
   constructor(ndis: Ndis) {
     this.ndis = ndis;
   }
 
-  /** Lists the miniport has not completed. */
+  /** Lists the miniport has not completed; not those it is just being given during a pause, to be turned back. */
   outstanding(adapter: Adapter): number {
-    return [...this.out.values()].filter((list) => list.adapter === adapter.handle).length;
+    const mine = [...this.out.values()].filter((list) => list.adapter === adapter.handle);
+    return mine.filter(({ whilePausing, accepted }) => accepted || !whilePausing).length;
+  }
+
+  /** NDIS halts no adapter that it is just giving a send to (page: network/halting-a-miniport-adapter). */
+  *quiet(adapter: Adapter): Coroutine<void> {
+    const ready = () => (this.calls.get(adapter.handle) ?? 0) === 0;
+    if (!ready()) yield { kind: 'wait', what: 'MiniportSendNetBufferLists to return', ready };
+  }
+
+  private count(adapter: Adapter, by: 1 | -1): void {
+    this.calls.set(adapter.handle, (this.calls.get(adapter.handle) ?? 0) + by);
   }
 
   /** Gives frames to the miniport. Does not wait for their completion: see `settled`. */
@@ -89,6 +102,7 @@ export class Sends {
         state: adapter.state,
       },
     });
+    this.count(adapter, 1);
     yield* this.atLevel(options.level, (flags) =>
       this.ndis.lifecycle.watched(
         kernel.invoker.invoke(
@@ -104,6 +118,7 @@ export class Sends {
         ),
       ),
     );
+    this.count(adapter, -1);
     for (const list of lists) list.accepted = true;
     return lists;
   }
