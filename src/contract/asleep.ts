@@ -87,9 +87,12 @@ function* notRejected(view: TraceView): Iterable<Found> {
       first === oid
         ? `${first.detail.oid} with ${hex(Number(first.detail.status))}`
         : `a send with ${first.detail.status}`;
+    // Where the adapter is software, no hardware is missing that the request would need.
+    const software = view.facts('device-plugged-in').length === 0;
     yield {
       rule: 'surprise-removal-requests-not-rejected',
       seq: first.seq,
+      ...(software ? { severity: 'note' as const } : {}),
       message: `Told that its device has gone, the driver still ends ${what}; until MiniportHaltEx everything should end with NDIS_STATUS_NOT_ACCEPTED.`,
     };
   }

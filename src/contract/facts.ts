@@ -1,12 +1,24 @@
 /** Rules that one fact of a function's body decides: the fact says it all, a row turns it into words. */
 import type { EventOf } from '../trace/events.ts';
 import { family, type Row, type Violation } from './rule.ts';
+import type { TraceView } from './view.ts';
 
 interface FactRule {
   readonly what: string;
   readonly row: Row;
+  /** Whether this one counts. Left out: all do. */
+  when?(fact: EventOf<'fact'>, view: TraceView): boolean;
   message(fact: EventOf<'fact'>): string;
 }
+
+const LOCK_NOT_HELD: Row = ['lock-not-held', 'error', 'a lock is released that is not held', 'D:ndis-spinlockrelease'];
+
+/** Of what live-objects.ts knows: bug check 0xC7 is theirs. */
+const TIMER_OR_DPC = /TIMER|DPC/;
+
+/** The timer that is never cancelled, the list that is never deleted: that is told as a leak. */
+const isLeftBehind = ({ detail }: EventOf<'fact'>, view: TraceView) =>
+  view.holdings.some(({ acquired, undone }) => acquired.key === detail.address && undone === undefined);
 
 const who = (fact: EventOf<'fact'>) => fact.callback ?? 'The driver';
 
@@ -125,22 +137,164 @@ const factRules: readonly FactRule[] = [
   },
   {
     what: 'lock-not-held',
-    row: ['lock-not-held', 'error', 'a lock is released that is not held', 'D:ndis-spinlockrelease'],
+    row: LOCK_NOT_HELD,
     message: (fact) => `${who(fact)} releases a lock that it does not hold.`,
   },
   {
     what: 'mutex-not-owned',
-    row: ['lock-not-held', 'error', 'a lock is released that is not held', 'D:ndis-spinlockrelease'],
+    row: LOCK_NOT_HELD,
     message: (fact) => `${who(fact)} releases a mutex that it does not own.`,
+  },
+  {
+    what: 'rw-lock-not-held',
+    row: LOCK_NOT_HELD,
+    message: (fact) => `${who(fact)} releases a read/write lock that it does not hold.`,
+  },
+  ...['spin-lock-freed-while-held', 'rw-lock-freed-while-held', 'held-lock-deleted'].map(
+    (what): FactRule => ({
+      what,
+      row: [
+        'lock-freed-while-held',
+        'error',
+        'a lock is freed or deleted while it is held',
+        'D:ndis-spinlock',
+        'I:ndisfreerwlock',
+      ],
+      message: (fact) => `${who(fact)} frees the lock at ${fact.detail.lock} while it is held.`,
+    }),
+  ),
+  ...['lock-taken-twice', 'interrupt-lock-taken-twice'].map(
+    (what): FactRule => ({
+      what,
+      row: [
+        'spin-lock-misuse',
+        'error',
+        'a spin lock is taken twice or released without being held',
+        'D:ndis-spinlock',
+        'D:ndis-spinlockrelease',
+      ],
+      message: (fact) =>
+        what === 'lock-taken-twice'
+          ? `${who(fact)} takes the ${fact.detail.type} at ${fact.detail.lock}, which it already holds: a deadlock.`
+          : `${who(fact)} synchronizes with the interrupt inside its own ISR: a deadlock.`,
+    }),
+  ),
+  {
+    what: 'timer-call-on-unknown',
+    row: ['timer-call-on-unknown', 'error', 'a timer call names no timer', 'I:ndissettimerobject'],
+    // NULL and wild pointers fault, and that is told.
+    when: (fact, view) => view.events[fact.seq + 1]?.kind !== 'fault',
+    message: (fact) => `${who(fact)} calls ${fact.detail.fn} with ${fact.detail.timer}, which is no timer object.`,
+  },
+  {
+    what: 'ndis-handle-not-valid',
+    row: [
+      'adapter-handle-after-halt',
+      'error',
+      'the adapter handle is used after MiniportHaltEx has returned or initialize has failed',
+      'I:miniport_halt',
+    ],
+    when: ({ detail }) => detail.kind === 'halted adapter',
+    message: (fact) => `${who(fact)} calls ${fact.detail.fn} with the handle of an adapter that has been halted.`,
+  },
+  {
+    what: 'ndis-handle-not-valid',
+    row: [
+      'ndis-handle-not-valid',
+      'warning',
+      'a call is made with a handle that NDIS did not give for it',
+      'N:obtaining-pool-handles',
+      'I:ndisallocatememorywithtagpriority',
+    ],
+    when: ({ detail }) => detail.kind !== 'halted adapter',
+    message: (fact) =>
+      `${who(fact)} calls ${fact.detail.fn} with ${fact.detail.kind === 'NULL' ? 'NULL' : `${fact.detail.handle} (${fact.detail.kind})`} where the handle of its adapter or driver belongs.`,
+  },
+  {
+    what: 'config-call-on-closed',
+    row: [
+      'config-value-used-after-close',
+      'error',
+      'a configuration value is used after NdisCloseConfiguration',
+      'I:ndisreadconfiguration',
+    ],
+    when: (fact, view) => view.events[fact.seq + 1]?.kind !== 'fault',
+    message: (fact) => `${who(fact)} calls ${fact.detail.fn} with a configuration handle that it has closed.`,
+  },
+  {
+    what: 'ram-mapped-as-io-space',
+    row: [
+      'map-io-space-outside-init',
+      'error',
+      'NdisMMapIoSpace is called outside MiniportInitializeEx, or for what is no device',
+      'D:ndis-ndismmapiospace',
+      'I:ndismmapiospace',
+    ],
+    message: (fact) => `${who(fact)} maps main memory at ${fact.detail.physical} as device registers.`,
+  },
+  {
+    what: 'freed-with-live-object',
+    row: [
+      'timer-freed-while-active',
+      'error',
+      'a timer object is freed while it is set or its callback runs',
+      'I:ndiscanceltimerobject',
+      'G:bug-check-0xc7',
+    ],
+    when: (fact, view) => TIMER_OR_DPC.test(String(fact.detail.object)) && !isLeftBehind(fact, view),
+    message: (fact) => `${who(fact)} frees memory with a ${fact.detail.object} in it, at ${fact.detail.address}.`,
+  },
+  {
+    what: 'freed-with-live-object',
+    row: [
+      'freed-with-live-object',
+      'error',
+      'memory is freed with something in it that the system still works on',
+      'G:bug-check-0xc4',
+      'W:exdeletenpagedlookasidelist',
+    ],
+    when: (fact, view) => !TIMER_OR_DPC.test(String(fact.detail.object)) && !isLeftBehind(fact, view),
+    message: (fact) => `${who(fact)} frees memory with a ${fact.detail.object} in it, at ${fact.detail.address}.`,
+  },
+  {
+    what: 'irp-completed-twice',
+    row: ['irp-completed-twice', 'error', 'an IRP is completed twice', 'G:bug-check-0x44', 'W:iocompleterequest'],
+    message: (fact) => `${who(fact)} completes the IRP at ${fact.detail.irp} a second time.`,
+  },
+  {
+    what: 'nonvolatile-changed',
+    row: [
+      'driver-changes-registers',
+      'error',
+      'a routine returns with registers changed that belong to its caller',
+      'C:x64-calling-convention',
+    ],
+    message: (fact) => `The routine at ${fact.detail.routine} returns with ${fact.detail.registers} changed.`,
+  },
+  {
+    what: 'dma-outside-mapping',
+    row: [
+      'dma-memory-not-mapped',
+      'warning',
+      'the device touches memory that is not mapped for it',
+      'G:bug-check-0xe6',
+    ],
+    // One that was unmapped under the device was told then; a wrong direction only matters where memory is copied.
+    when: ({ detail, seq }, view) =>
+      detail.why === 'never-mapped' ||
+      (detail.why === 'unmapped' && !view.facts('unmapped-under-dma').some((other) => other.seq < seq)),
+    message: (fact) =>
+      `The device ${fact.detail.access === 'read' ? 'reads' : 'writes'} ${fact.detail.size} bytes at ${fact.detail.physical} (${fact.detail.block ?? 'no block'}), which ${fact.detail.why === 'unmapped' ? `are no longer mapped for it (they were a ${fact.detail.was})` : 'were never mapped for it'}; an IOMMU would refuse that.`,
   },
 ];
 
 export const facts = family(
   factRules.map(({ row }) => row),
   function* (view): Iterable<Violation & { rule: string }> {
-    for (const { what, row, message } of factRules) {
+    for (const { what, row, when, message } of factRules) {
       for (const fact of view.facts(what))
-        yield { rule: row[0], seq: fact.seq, message: message(fact), stack: fact.stack ?? [] };
+        if (when?.(fact, view) ?? true)
+          yield { rule: row[0], seq: fact.seq, message: message(fact), stack: fact.stack ?? [] };
     }
   },
 );

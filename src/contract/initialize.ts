@@ -158,7 +158,7 @@ export const initialize = family(
     [
       'map-io-space-outside-init',
       'error',
-      'NdisMMapIoSpace is called outside MiniportInitializeEx',
+      'NdisMMapIoSpace is called outside MiniportInitializeEx, or for what is no device',
       'D:ndis-ndismmapiospace',
       'I:ndismmapiospace',
     ],

@@ -42,6 +42,12 @@ const STALE_USES = new Set([
   'timer-set-after-free',
 ]);
 
+/** What MiniportHaltEx gives back of MiniportAddDevice' explains that MiniportRemoveDevice finds it gone. */
+function isGone(other: Finding, { rule, resource, seq }: Finding): boolean {
+  if (other.rule !== 'halt-frees-add-device-context' || seq <= other.seq) return false;
+  return (STALE_USES.has(rule) || STALE.test(rule)) && resource?.key === other.resource?.key;
+}
+
 /**
  * Without what another finding already explains: a bug check right behind an error, and what a timer, interrupt or work item
  * that was left behind does after the routine that left it.
@@ -53,6 +59,7 @@ function withoutConsequences(findings: Finding[]): Finding[] {
     if (finding.rule === 'driver-bugcheck' && errors.some(near)) return false;
     const stale = (other: Finding) => STALE.test(other.rule) && other.seq === finding.seq;
     if (STALE_USES.has(finding.rule) && errors.some(stale)) return false;
+    if (errors.some((other) => isGone(other, finding))) return false;
     const left = (other: Finding) => LEFT_RUNNING.test(other.rule) && other.seq < finding.seq;
     return !(FOLLOWS.has(finding.rule) && errors.some(left));
   });

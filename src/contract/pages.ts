@@ -1,6 +1,8 @@
 /** Where Microsoft's pages stand. contract.md cites them shortly (`I:miniport_halt`); this is the one place that knows the addresses. */
 
 const LEARN = 'https://learn.microsoft.com/windows-hardware/drivers';
+/** The compiler's pages (`C:`): calling conventions. */
+const COMPILER = 'https://learn.microsoft.com/cpp/build';
 
 /** Prefixes of design pages: a folder of the documentation each. */
 const folders: Readonly<Record<string, string>> = { N: 'network', D: 'devtest', G: 'debugger' };
@@ -44,6 +46,7 @@ export function pageUrl(source: string): string | undefined {
   const [, prefix = '', name = ''] = /^(\w):(\S+)/.exec(source) ?? [];
   const header = headers[prefix];
   if (header !== undefined) return `${LEARN}/ddi/${header}/${kindOf(name)}-${header}-${name}`;
+  if (prefix === 'C') return `${COMPILER}/${name}`;
   const folder = folders[prefix];
   if (folder === undefined) return undefined;
   return `${LEARN}/${folder}/${bugChecks[name] ?? name}`;

@@ -91,16 +91,35 @@ const simple: readonly (readonly [what: string, rule: Id, message: string])[] = 
 
 const STALL_LIMIT = 50;
 
+/** Whether this context took the lock as a reader. */
+function isShared(view: TraceView, { seq, context }: EventOf<'fact'>, lock: string): boolean {
+  const taken = view
+    .of('call')
+    .findLast(
+      (call) =>
+        call.seq < seq &&
+        call.context === context &&
+        /Acquire/.test(call.fn) &&
+        Object.values(call.args).includes(lock),
+    );
+  return taken !== undefined && /Shared|Read(?!Write)/.test(taken.fn);
+}
+
 function* waits(view: TraceView): Iterable<Violation & { rule: Id }> {
   for (const fact of view.facts('waits-with-locks')) {
+    const waited = fact.detail.why === 'waits';
+    // Readers of a lock do not keep each other out.
+    if (!waited && (fact.detail.locks as readonly string[]).every((lock) => isShared(view, fact, lock))) continue;
+    const who = fact.callback ?? 'The driver';
     yield {
       rule: 'wait-holding-lock',
       seq: fact.seq,
-      message:
-        fact.detail.why === 'waits'
-          ? `${fact.callback ?? 'The driver'} waits in ${fact.detail.fn} while it holds a spin lock.`
-          : `${fact.callback ?? 'The driver'} calls ${fact.detail.fn} with a spin lock held; that call may come back into the driver before it returns, and the lock is then never free.`,
+      message: waited
+        ? `${who} waits in ${fact.detail.fn} while it holds a spin lock.`
+        : `${who} calls ${fact.detail.fn} with a spin lock held; drivers above may call back before it returns, and what then needs the lock waits for ever.`,
       stack: fact.stack ?? [],
+      // For NdisMResetComplete the page says "must", for the others "should": whether it ends in a deadlock is up to others.
+      ...(waited || fact.detail.fn === 'NdisMResetComplete' ? {} : { severity: 'warning' as const }),
     };
   }
   for (const call of view.calls('NdisStallExecution', 'KeStallExecutionProcessor', 'NdisMSleep')) {

@@ -91,8 +91,8 @@ export class Calls {
     const { irql } = this.scheduler;
     const stack = irql < record.irql.min || irql > record.irql.max ? { stack: this.capture() } : {};
     const call = this.trace.emit({ kind: 'call', fn, args: shown, caller, ...stack });
-    const locks = this.scheduler.current.locks.length;
-    if (locks > 0 && record.notWithLocks) this.tellLocks(fn, 'calls back', locks);
+    const locks = [...this.scheduler.current.locks];
+    if (locks.length > 0 && record.notWithLocks) this.tellLocks(fn, 'calls back', locks);
     if (this.before(fn)) yield SPINNING;
     else if (!this.idle()) yield POINT;
     const injected = this.strike(entry, record, args, { caller, call });
@@ -112,7 +112,7 @@ export class Calls {
           result = record.undoes.otherwise(args);
         } else {
           const given = record.body(entry.services, args, { fn, caller, soft: injected?.id });
-          const waits = isCoroutine(given) && locks > 0 && stack.stack === undefined;
+          const waits = isCoroutine(given) && locks.length > 0 && stack.stack === undefined;
           result = isCoroutine(given) ? yield* waits ? this.watched(given, fn, locks) : given : given;
           this.settle(entry, record, args, undoing, result);
         }
@@ -129,7 +129,7 @@ export class Calls {
   }
 
   /** The body of a call made with a spin lock held: whether it gives the processor up is a fact. Its level was in order. */
-  private *watched<T>(body: Coroutine<T>, fn: string, locks: number): Coroutine<T> {
+  private *watched<T>(body: Coroutine<T>, fn: string, locks: readonly number[]): Coroutine<T> {
     for (let next = body.next('go'); ; ) {
       if (next.done) return next.value;
       const { value: step } = next;
@@ -145,8 +145,9 @@ export class Calls {
     }
   }
 
-  private tellLocks(fn: string, why: 'calls back' | 'waits', locks: number): void {
-    this.trace.emit({ kind: 'fact', what: 'waits-with-locks', detail: { fn, why, locks }, stack: this.capture() });
+  private tellLocks(fn: string, why: 'calls back' | 'waits', held: readonly number[]): void {
+    const detail = { fn, why, locks: held.map((lock) => hex(lock)) };
+    this.trace.emit({ kind: 'fact', what: 'waits-with-locks', detail, stack: this.capture() });
   }
 
   private strike(

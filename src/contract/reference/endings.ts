@@ -22,6 +22,10 @@ export const endings: Chapter = {
       why: 'A kernel stack has about 24 KiB and does not grow: a double fault, bug check 0x7F.',
       looksAt: 'Accesses below the end of the running thread’s stack.',
     },
+    'driver-changes-registers': {
+      why: 'NDIS and the kernel keep values in the registers a routine has to preserve. They go on with wrong ones, and the crash comes later and elsewhere. Only assembly and broken toolchains do this.',
+      looksAt: 'RBX, RBP, RDI, RSI, R12 to R15, XMM6 to XMM15 and the direction flag when a routine returns.',
+    },
     'driver-bugcheck': {
       why: 'The whole machine stops, whether the driver asked for it with KeBugCheckEx, let an exception go unhandled or failed fast.',
       looksAt: 'KeBugCheck(Ex), exceptions no handler takes, int 29h, and calls on which the real kernel stops.',

@@ -27,5 +27,9 @@ export const locks: Chapter = {
       why: 'The lock’s state is wrong from then on: a later owner is let in beside another, or nobody is.',
       looksAt: 'Each release of a read/write lock, a queued spin lock or a mutex, and who holds it.',
     },
+    'lock-freed-while-held': {
+      why: 'Whoever releases it then writes into memory that is no longer the lock’s, and whoever waits for it waits for ever.',
+      looksAt: 'NdisFreeSpinLock, NdisFreeRWLock and ExDeleteResourceLite, and who holds the lock at that moment.',
+    },
   },
 };

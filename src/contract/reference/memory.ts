@@ -23,6 +23,25 @@ export const memory: Chapter = {
       why: 'The device writes into memory of someone else, past every protection of the processor. Driver Verifier stops with 0xE6/0F; an IOMMU stops the device with 0xE6/26.',
       looksAt: 'Each DMA access of the device model against the blocks the driver gave it.',
     },
+    'dma-memory-not-mapped': {
+      why: 'Where an IOMMU stands between device and memory, it refuses the access: bug check 0xE6/26. Without one the device reads or writes whatever is there.',
+      allowed: 'Drivers for machines without an IOMMU have long passed on what MmGetPhysicalAddress says.',
+      looksAt:
+        'Each access of the device, against the shared memory, common buffers and scatter/gather lists that are mapped for it.',
+    },
+    'freed-with-live-object': {
+      why: 'The system still links, walks or signals the object, and does so in memory that belongs to someone else: bug check 0xC4 with the verifier, corruption without.',
+      looksAt:
+        'What lies in each block that is freed: lookaside lists that were not deleted, events with a waiter. Timers and DPCs are timer-freed-while-active; what is never taken away at all is told as a leak.',
+    },
+    'irp-completed-twice': {
+      why: 'The system stops with bug check 0x44: the IRP belongs to whoever sent it, and may be freed already.',
+      looksAt: 'IoCompleteRequest for an IRP that has been completed.',
+    },
+    'ndis-handle-not-valid': {
+      why: 'NDIS accounts resources to the handle they are made with; one that it did not give is not looked at on most systems, and is a wild pointer on those that do.',
+      looksAt: 'The NDIS handle of each call that takes the adapter’s, the driver’s or an object’s.',
+    },
     'halt-frees-memory-under-dma': {
       why: 'A NIC that was not stopped writes its next frame into memory that belongs to someone else by then: corruption without a trace, or 0xE6/26 where an IOMMU watches.',
       looksAt:

@@ -42,6 +42,10 @@ export const undo: Chapter = {
       why: 'The handle points to freed memory: the call changes whatever lies there now, and a timer set so fires into it. Bug check 0xC7 or 0xD1.',
       looksAt: 'Calls of the timer functions with a handle that NdisFreeTimerObject has taken.',
     },
+    'timer-call-on-unknown': {
+      why: 'NDIS takes whatever lies at that address for a timer: bug check 0xC7, or a timer that nobody set.',
+      looksAt: 'The handle of each timer call; NULL and wild pointers, which fault, are told as accesses.',
+    },
     'dma-double-free': {
       why: 'Map registers or pages that someone else uses by then are given back: data goes astray, or Driver Verifier stops with 0xE6/03 to 06.',
       looksAt: `${OUTCOME}; reported is one for a scatter/gather list, a common buffer or a DMA channel that was freed before.`,
