@@ -238,6 +238,7 @@ const shapes: Readonly<Record<string, Shape>> = {
       'thread-without-object': seed(
         'init-fail-leaves-system-thread',
         'when the thread object cannot be referenced, the thread is told to stop but not awaited',
+        'what the thread left behind uses is told as stale state, too',
       ),
       'thread-handle': seed('halt-leaks-handle', 'the thread’s handle is closed only on the failing path'),
       'thread-not-awaited': seed(
@@ -253,7 +254,6 @@ const shapes: Readonly<Record<string, Shape>> = {
       'surprise-leaves': seed(
         'halt-leaks-io-mapping',
         'halt after a surprise removal skips the mappings: there is nothing left to talk to',
-        'a surprise removal is not played yet',
       ),
       'timer-runs': seed('halt-leaks-ktimer', 'halt flushes DPCs but never cancels the periodic timer'),
       'no-flush': seed(
@@ -269,15 +269,11 @@ const shapes: Readonly<Record<string, Shape>> = {
   control: {
     note: 'a control device made by the first adapter and taken away with the last',
     seeds: {
-      'stays-on-list': seed(
-        'memory-use-after-free',
-        'halt frees an adapter that stays on the driver’s list',
-        'two adapters of one driver are not played yet',
-      ),
+      'stays-on-list': seed('halt-then-reinit-stale-state', 'halt frees an adapter that stays on the driver’s list'),
       'first-halt': seed(
         'halt-frees-driver-scope',
         'the halt of any adapter takes the control device away',
-        'two adapters of one driver are not played yet',
+        'the other adapter is not seen to need the device',
       ),
       'counted-failure': seed(
         'unload-leaks-device-object',
@@ -289,15 +285,18 @@ const shapes: Readonly<Record<string, Shape>> = {
     note: 'MiniportAddDevice makes a context that outlives halt',
     seeds: {
       'attributes-fail': seed(
-        'unload-leaks-memory',
+        'remove-device-leaks-context',
         'AddDevice frees the context but not what it points to when its attributes are refused',
       ),
       'never-started': seed(
-        'unload-leaks-memory',
+        'remove-device-leaks-context',
         'RemoveDevice frees everything only of a device that was started once',
       ),
-      'failed-start': seed('memory-double-free', 'a failing initialize frees what RemoveDevice frees, too'),
-      'halt-frees': seed('memory-double-free', 'halt frees what RemoveDevice frees, too'),
+      'failed-start': seed(
+        ['memory-double-free', 'halt-then-reinit-stale-state'],
+        'a failing initialize frees what RemoveDevice frees, too',
+      ),
+      'halt-frees': seed('halt-frees-add-device-context', 'halt frees what RemoveDevice frees, too'),
     },
   },
   line: {
@@ -308,6 +307,7 @@ const shapes: Readonly<Record<string, Shape>> = {
       'ports-left': seed(
         'init-fail-leaks-io-port-range',
         'when the registers cannot be mapped the ports stay registered',
+        'a second initialize that fails because of what the first leaked is told as stale state, too',
       ),
       'tick-goes-on': seed('halt-leaves-nic-running', 'halt masks interrupts and leaves the tick running'),
       'wake-armed': seed('halt-leaves-nic-running', 'halt leaves wake-up armed'),
@@ -381,8 +381,16 @@ const shapes: Readonly<Record<string, Shape>> = {
         'the network address is copied after the configuration was closed',
       ),
       key: seed('halt-leaks-handle', 'the driver’s key is closed only where the value is there'),
-      'log-on-failure': seed('init-fail-leaks-log', 'the last step’s failure leaves the log open'),
-      log: seed('halt-leaks-log', 'halt does not close the log'),
+      'log-on-failure': seed(
+        'init-fail-leaks-log',
+        'the last step’s failure leaves the log open',
+        'a second initialize that fails because of what the first leaked is told as stale state, too',
+      ),
+      log: seed(
+        'halt-leaks-log',
+        'halt does not close the log',
+        'a second initialize that fails because of what the first leaked is told as stale state, too',
+      ),
       description: seed('halt-leaks-rtl-string', 'halt does not free the string'),
       'instance-name': seed('halt-leaks-adapter-instance-name', 'halt does not free the instance name'),
       path: seed('unload-leaks-pool', 'unload does not free the copy of the registry path'),
@@ -443,24 +451,26 @@ const shapes: Readonly<Record<string, Shape>> = {
       'resets-the-dead': seed(
         'halt-leaks-late-allocation',
         'a board that is gone looks hung',
-        'a surprise removal with check-for-hang is not played yet',
+        'no flow asks for a hang after a surprise removal yet',
       ),
       'shadow-replaced': seed(
         'halt-leaks-late-allocation',
         'each reset forgets the shadow registers of the one before',
-        'a reset is not played yet',
+        'no flow resets the adapter twice yet',
       ),
       'shadow-kept': seed(
         'halt-leaks-late-allocation',
         'halt does not free the shadow registers that a reset allocated',
-        'a reset is not played yet',
       ),
       'reset-not-awaited': seed(
         'halt-returns-with-async-work',
         'halt does not wait for a reset under way',
-        'a reset is not played yet',
+        'a race: the reset has to be under way when halt begins',
       ),
-      'spins-when-gone': seed('halt-hang', 'halt polls a register that reads all ones once the board is gone'),
+      'spins-when-gone': seed(
+        ['halt-hang', 'halt-touches-removed-hardware'],
+        'halt polls a register that reads all ones once the board is gone',
+      ),
       'no-reset': seed('reg-hang-without-reset', 'check-for-hang is registered, reset is not'),
     },
   },
@@ -469,45 +479,30 @@ const shapes: Readonly<Record<string, Shape>> = {
     device: 'sample-nic',
     seeds: {
       'watch-in-d3': seed(
-        'hw-access-in-d3',
+        ['hw-access-in-d3', 'lowpower-timers-not-cancelled'],
         'the periodic timer goes on reading registers in D3',
-        'D3 is not played yet',
       ),
-      'saved-each-time': seed(
-        'halt-leaks-late-allocation',
-        'each way to D3 allocates the saved registers anew',
-        'D3 is not played yet',
-      ),
+      'saved-each-time': seed('halt-leaks-memory', 'each way to D3 allocates the saved registers anew'),
       'refuses-power': seed(
-        'oid-must-succeed-failed',
+        ['oid-must-succeed-failed', 'hw-access-in-d3'],
         'OID_PNP_SET_POWER is refused while the adapter runs',
-        'D3 is not played yet',
       ),
-      'stop-keeps': seed(
-        'halt-leaks-memory',
-        'halt keeps the saved registers when the adapter is only stopped',
-        'halt because of a stop is not played yet',
-      ),
-      'halt-in-d3': seed('hw-access-in-d3', 'halt stops a board that is in D3', 'D3 is not played yet'),
+      'stop-keeps': seed('halt-leaks-memory', 'halt keeps the saved registers when the adapter is only stopped'),
+      'halt-in-d3': seed('hw-access-in-d3', 'halt stops a board that is in D3'),
     },
   },
   shared: {
     note: 'NDIS 6.1; globals shared by all adapters, made by the first and freed with the last',
     pending: 'what the first adapter makes for all is taken for its own, so its halt is told to leak it (two adapters)',
     seeds: {
-      'any-halt-frees': seed(
-        'halt-frees-driver-scope',
-        'the halt of any adapter frees what all of them use',
-        'two adapters of one driver are not played yet',
-      ),
+      'any-halt-frees': seed('halt-frees-driver-scope', 'the halt of any adapter frees what all of them use'),
       'never-zero': seed('halt-leaks-pool', 'the shared table is not freed with its last user'),
       'stale-pool': seed(
         'halt-then-reinit-stale-state',
         'a global keeps pointing to memory that halt has freed, and the next initialize uses it',
-        'halt and a second initialize are not played yet',
       ),
       'leaves-not': seed('init-fail-leaks-pool', 'an initialize that fails late stays a user of the shared table'),
-      deregisters: seed('deregister-driver-in-halt', 'the last halt deregisters the driver'),
+      deregisters: seed(['deregister-driver-in-halt', 'undo-without-acquire'], 'the last halt deregisters the driver'),
       'unload-forgets': seed('unload-leaks-driver-registration', 'unload does not deregister the driver'),
     },
   },
@@ -558,6 +553,7 @@ export const cases: readonly Case[] = Object.entries(shapes).flatMap(
       name: `${shape}-${name}`,
       driver: `c/built/${shape}-${name}.sys`,
       ...machine,
+      ...(pending === undefined ? {} : { pending }),
       ...rest,
     })),
   ],

@@ -143,12 +143,9 @@ static VOID AddHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
     PRUN_CONTEXT Run = Context;
 
 #ifdef SEED_HALT_FREES
-    if (Action != NdisHaltDeviceStopped) {
-        NdisFreeMemory(Run->Add->Provisioning, 0, 0);
-    }
-#else
-    UNREFERENCED_PARAMETER(Action);
+    NdisFreeMemory(Run->Add->Provisioning, 0, 0);
 #endif
+    UNREFERENCED_PARAMETER(Action);
     NdisFreeNetBufferListPool(Run->Pool);
     NdisFreeMemory(Run, 0, 0);
 }

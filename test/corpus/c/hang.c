@@ -153,11 +153,14 @@ static VOID HngUnload(PDRIVER_OBJECT Driver)
     NdisMDeregisterMiniportDriver(HngDriver);
 }
 
+FRAME_SURPRISE(HngPnp, HNG_ADAPTER, Simple.Gate, Simple.Oids)
+
 NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
 {
     NDIS_MINIPORT_DRIVER_CHARACTERISTICS Chars;
 
     SimpleHandlers(&Chars, 20);
+    Chars.DevicePnPEventNotifyHandler = HngPnp;
     Chars.InitializeHandlerEx = HngInitialize;
     Chars.HaltHandlerEx = HngHalt;
     Chars.UnloadHandler = HngUnload;

@@ -45,6 +45,8 @@ static void free_adapter(helper_adapter *a)
     NdisFreeMemory(a, 0, 0);
 }
 
+BOARD_LINE_SWITCH(line, helper_adapter, bar)
+
 static BOOLEAN on_line(NDIS_HANDLE context, PBOOLEAN queue, PULONG targets)
 {
     helper_adapter *a = context;
@@ -144,6 +146,8 @@ static NDIS_STATUS acquire_hardware(helper_adapter *a, PNDIS_RESOURCE_LIST resou
     irq.Header.Size = NDIS_SIZEOF_MINIPORT_INTERRUPT_CHARACTERISTICS_REVISION_1;
     irq.InterruptHandler = on_line;
     irq.InterruptDpcHandler = on_line_dpc;
+    irq.DisableInterruptHandler = lineDisable;
+    irq.EnableInterruptHandler = lineEnable;
     irq.MsiSupported = TRUE;
     irq.MessageInterruptHandler = on_message;
     irq.MessageInterruptDpcHandler = on_message_dpc;
@@ -230,12 +234,15 @@ static VOID on_unload(PDRIVER_OBJECT driver)
     NdisMDeregisterMiniportDriver(driver_handle);
 }
 
+FRAME_SURPRISE(on_pnp, helper_adapter, gate, oids)
+
 NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
 {
     NDIS_MINIPORT_DRIVER_CHARACTERISTICS chars;
 
     FrameCharacteristics(&chars, 30);
     FrameQuietHandlers(&chars);
+    chars.DevicePnPEventNotifyHandler = on_pnp;
     chars.InitializeHandlerEx = on_initialize;
     chars.HaltHandlerEx = on_halt;
     chars.UnloadHandler = on_unload;

@@ -38,6 +38,8 @@ typedef struct _LDR_ADAPTER {
 
 static NDIS_HANDLE LdrDriver;
 
+BOARD_LINE_SWITCH(Ldr, LDR_ADAPTER, Regs)
+
 static BOOLEAN LdrIsr(NDIS_HANDLE Context, PBOOLEAN QueueDpc, PULONG Targets)
 {
     UNREFERENCED_PARAMETER(Targets);
@@ -385,6 +387,8 @@ static NDIS_STATUS LdrInitialize(NDIS_HANDLE Miniport, NDIS_HANDLE DriverContext
     Irq.Header.Size = NDIS_SIZEOF_MINIPORT_INTERRUPT_CHARACTERISTICS_REVISION_1;
     Irq.InterruptHandler = LdrIsr;
     Irq.InterruptDpcHandler = LdrDpc;
+    Irq.DisableInterruptHandler = LdrDisable;
+    Irq.EnableInterruptHandler = LdrEnable;
     Irq.MsiSupported = TRUE;
     Irq.MessageInterruptHandler = LdrMessageIsr;
     Irq.MessageInterruptDpcHandler = LdrMessageDpc;
@@ -512,11 +516,7 @@ static VOID LdrCancelSend(NDIS_HANDLE Context, PVOID Id)
     UNREFERENCED_PARAMETER(Id);
 }
 
-static VOID LdrPnp(NDIS_HANDLE Context, PNET_DEVICE_PNP_EVENT Event)
-{
-    UNREFERENCED_PARAMETER(Context);
-    UNREFERENCED_PARAMETER(Event);
-}
+FRAME_SURPRISE(LdrPnp, LDR_ADAPTER, Gate, Oids)
 
 static VOID LdrShutdown(NDIS_HANDLE Context, NDIS_SHUTDOWN_ACTION Action)
 {

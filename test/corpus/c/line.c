@@ -227,12 +227,15 @@ static VOID line_unload(PDRIVER_OBJECT drv)
 	NdisMDeregisterMiniportDriver(line_driver);
 }
 
+FRAME_SURPRISE(line_pnp, struct line, gate, oids)
+
 NTSTATUS DriverEntry(PDRIVER_OBJECT drv, PUNICODE_STRING path)
 {
 	NDIS_MINIPORT_DRIVER_CHARACTERISTICS mc;
 
 	FrameCharacteristics(&mc, 0);
 	FrameQuietHandlers(&mc);
+	mc.DevicePnPEventNotifyHandler = line_pnp;
 	mc.InitializeHandlerEx = line_init;
 	mc.HaltHandlerEx = line_halt;
 	mc.UnloadHandler = line_unload;

@@ -24,6 +24,8 @@ typedef struct _MSI_ADAPTER {
 
 static NDIS_HANDLE MsiDriver;
 
+BOARD_LINE_SWITCH(Msi, MSI_ADAPTER, Bar)
+
 /* Never granted, yet NDIS wants it. */
 static BOOLEAN MsiLineIsr(NDIS_HANDLE Context, PBOOLEAN Queue, PULONG Targets)
 {
@@ -93,6 +95,8 @@ static NDIS_STATUS MsiConnect(PMSI_ADAPTER A)
     Irq.Header.Size = NDIS_SIZEOF_MINIPORT_INTERRUPT_CHARACTERISTICS_REVISION_1;
     Irq.InterruptHandler = MsiLineIsr;
     Irq.InterruptDpcHandler = MsiLineDpc;
+    Irq.DisableInterruptHandler = MsiDisable;
+    Irq.EnableInterruptHandler = MsiEnable;
     Irq.MsiSupported = TRUE;
     Irq.MessageInterruptHandler = MsiIsr;
     Irq.MessageInterruptDpcHandler = MsiDpc;
@@ -252,12 +256,15 @@ static VOID MsiUnload(PDRIVER_OBJECT Driver)
     NdisMDeregisterMiniportDriver(MsiDriver);
 }
 
+FRAME_SURPRISE(MsiPnp, MSI_ADAPTER, Gate, Oids)
+
 NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
 {
     NDIS_MINIPORT_DRIVER_CHARACTERISTICS Chars;
 
     FrameCharacteristics(&Chars, 30);
     FrameQuietHandlers(&Chars);
+    Chars.DevicePnPEventNotifyHandler = MsiPnp;
     Chars.InitializeHandlerEx = MsiInitialize;
     Chars.HaltHandlerEx = MsiHalt;
     Chars.UnloadHandler = MsiUnload;

@@ -284,12 +284,15 @@ static VOID NestedUnload(PDRIVER_OBJECT driver)
 	NdisMDeregisterMiniportDriver(g_hDriver);
 }
 
+FRAME_SURPRISE(NestedPnp, NESTED, gate, oids)
+
 NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
 {
 	NDIS_MINIPORT_DRIVER_CHARACTERISTICS chars;
 
 	FrameCharacteristics(&chars, 1);
 	FrameQuietHandlers(&chars);
+	chars.DevicePnPEventNotifyHandler = NestedPnp;
 	chars.InitializeHandlerEx = NestedInitialize;
 	chars.HaltHandlerEx = NestedHalt;
 	chars.UnloadHandler = NestedUnload;

@@ -5,7 +5,7 @@
 typedef struct _PWR_ADAPTER {
     SIMPLE Simple;
     PUCHAR Bar;
-    NDIS_HANDLE Watch;         /* looks at the link four times a second */
+    NDIS_HANDLE Watch;         /* looks at the link fifty times a second */
     PVOID Saved;               /* registers, over D3 */
     NDIS_DEVICE_POWER_STATE State;
     BOOLEAN Watching;
@@ -30,8 +30,8 @@ static VOID PwrStartWatch(PPWR_ADAPTER A)
 {
     LARGE_INTEGER Due;
 
-    Due.QuadPart = -250 * 10000LL;
-    NdisSetTimerObject(A->Watch, Due, 250, NULL);
+    Due.QuadPart = -20 * 10000LL;
+    NdisSetTimerObject(A->Watch, Due, 20, NULL);
     A->Watching = TRUE;
 }
 
@@ -85,7 +85,7 @@ static NDIS_STATUS PwrOid(NDIS_HANDLE Context, PNDIS_OID_REQUEST Request)
         }
         Request->DATA.SET_INFORMATION.BytesRead = sizeof(NDIS_DEVICE_POWER_STATE);
 #ifdef SEED_REFUSES_POWER
-        if (A->Simple.Gate.Open) {
+        if (!A->Simple.Gate.Open) {
             return NDIS_STATUS_FAILURE;
         }
 #endif
@@ -214,11 +214,14 @@ static VOID PwrUnload(PDRIVER_OBJECT Driver)
     NdisMDeregisterMiniportDriver(PwrDriver);
 }
 
+FRAME_SURPRISE(PwrPnp, PWR_ADAPTER, Simple.Gate, Simple.Oids)
+
 NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
 {
     NDIS_MINIPORT_DRIVER_CHARACTERISTICS Chars;
 
     SimpleHandlers(&Chars, 40);
+    Chars.DevicePnPEventNotifyHandler = PwrPnp;
     Chars.InitializeHandlerEx = PwrInitialize;
     Chars.HaltHandlerEx = PwrHalt;
     Chars.UnloadHandler = PwrUnload;

@@ -342,12 +342,15 @@ VOID OnUnload(PDRIVER_OBJECT)
 
 } // namespace
 
+FRAME_SURPRISE(OnPnp, Adapter, Gate, Oids)
+
 extern "C" NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
 {
     NDIS_MINIPORT_DRIVER_CHARACTERISTICS Chars;
 
     FrameCharacteristics(&Chars, 30);
     FrameQuietHandlers(&Chars);
+    Chars.DevicePnPEventNotifyHandler = OnPnp;
     Chars.InitializeHandlerEx = OnInitialize;
     Chars.HaltHandlerEx = OnHalt;
     Chars.UnloadHandler = OnUnload;

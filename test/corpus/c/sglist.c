@@ -27,7 +27,8 @@ typedef struct _SG_ADAPTER {
     SG_SEND Slot[RING];            /* one for each descriptor, its first */
     ULONG Head, Tail, Used;
     KSPIN_LOCK Lock;
-    BOOLEAN Down;
+    BOOLEAN Down;                  /* nothing more goes to the NIC */
+    BOOLEAN Halting;
     FRAME_GATE Gate;
     FRAME_OIDS Oids;
 } SG_ADAPTER, *PSG_ADAPTER;
@@ -307,6 +308,7 @@ static VOID SgHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
     PSG_ADAPTER A = Context;
 
     UNREFERENCED_PARAMETER(Action);
+    A->Halting = TRUE;
     SgStop(A);
     NdisMDeregisterInterruptEx(A->Interrupt);
 #ifdef SEED_DMA_FIRST
@@ -369,7 +371,7 @@ static NDIS_STATUS SgOid(NDIS_HANDLE Context, PNDIS_OID_REQUEST Request)
 static VOID SgShutdown(NDIS_HANDLE Context, NDIS_SHUTDOWN_ACTION Action)
 {
     UNREFERENCED_PARAMETER(Action);
-    if (!((PSG_ADAPTER)Context)->Down) {
+    if (!((PSG_ADAPTER)Context)->Halting) {
         BoardStop(((PSG_ADAPTER)Context)->Bar);
     }
 }
@@ -380,12 +382,15 @@ static VOID SgUnload(PDRIVER_OBJECT Driver)
     NdisMDeregisterMiniportDriver(SgDriver);
 }
 
+FRAME_SURPRISE(SgPnp, SG_ADAPTER, Gate, Oids)
+
 NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
 {
     NDIS_MINIPORT_DRIVER_CHARACTERISTICS Chars;
 
     FrameCharacteristics(&Chars, 20);
     FrameQuietHandlers(&Chars);
+    Chars.DevicePnPEventNotifyHandler = SgPnp;
     Chars.InitializeHandlerEx = SgInitialize;
     Chars.HaltHandlerEx = SgHalt;
     Chars.UnloadHandler = SgUnload;

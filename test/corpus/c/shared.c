@@ -52,7 +52,6 @@ static VOID ShrLeave(PSHR_ADAPTER A)
     ShrTable[A->Index * 16] = 0;
     ShrUsers--;
     ExFreePoolWithTag(ShrTable, ' rhS');
-    ShrTable = NULL;
 #elif defined(SEED_NEVER_ZERO)
     ShrTable[A->Index * 16] = 0;
     ShrUsers--; /* the table is kept for the next adapter, which makes its own */

@@ -321,6 +321,16 @@ static VOID WdmUnload(PDRIVER_OBJECT Driver)
     NdisMDeregisterMiniportDriver(NdisDriverHandle);
 }
 
+static VOID WdmPnp(NDIS_HANDLE Context, PNET_DEVICE_PNP_EVENT Event)
+{
+    PDEVICE_CONTEXT Dc = Context;
+
+    if (Event->DevicePnPEvent == NdisDevicePnPEventSurpriseRemoved) {
+        Dc->Oids.Gone = TRUE;
+        Dc->Paused = TRUE;
+    }
+}
+
 NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
 {
     NDIS_MINIPORT_DRIVER_CHARACTERISTICS Mc;
@@ -342,7 +352,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
     Mc.SendNetBufferListsHandler = WdmSend;
     Mc.ReturnNetBufferListsHandler = FrameReturn;
     Mc.CancelSendHandler = FrameCancelSend;
-    Mc.DevicePnPEventNotifyHandler = FramePnp;
+    Mc.DevicePnPEventNotifyHandler = WdmPnp;
     Mc.ShutdownHandlerEx = WdmShutdown;
     return NdisMRegisterMiniportDriver(Driver, Path, NULL, &Mc, &NdisDriverHandle);
 }

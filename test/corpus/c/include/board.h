@@ -123,3 +123,14 @@ FORCEINLINE BOOLEAN BoardFind(PNDIS_RESOURCE_LIST Resources, PBOARD Board)
     }
     return (BOOLEAN)(Memory && Ports);
 }
+
+/* The line's disable and enable handlers, which NDIS wants of whoever may be granted the line. */
+#define BOARD_LINE_SWITCH(name, type, bar)                                                                             \
+    static VOID name##Disable(NDIS_HANDLE Context)                                                                     \
+    {                                                                                                                  \
+        BoardWrite(((type *)Context)->bar, IMC, CAUSE_ALL);                                                            \
+    }                                                                                                                  \
+    static VOID name##Enable(NDIS_HANDLE Context)                                                                      \
+    {                                                                                                                  \
+        BoardWrite(((type *)Context)->bar, IMS, CAUSE_RX | CAUSE_TX | CAUSE_LINK);                                     \
+    }

@@ -103,6 +103,7 @@ typedef struct _FRAME_OIDS {
     UCHAR Multicast[32 * FRAME_ADDRESS_LENGTH];
     ULONG64 Sent;
     ULONG64 Received;
+    BOOLEAN Gone; /* the device was pulled out: nothing is accepted any more */
 } FRAME_OIDS, *PFRAME_OIDS;
 
 FORCEINLINE NDIS_STATUS FrameAnswer(PNDIS_OID_REQUEST Request, const void *Data, UINT Length)
@@ -198,6 +199,9 @@ FORCEINLINE NDIS_STATUS FrameSet(PFRAME_OIDS Oids, PNDIS_OID_REQUEST Request)
 
 FORCEINLINE NDIS_STATUS FrameOid(PFRAME_OIDS Oids, PNDIS_OID_REQUEST Request)
 {
+    if (Oids->Gone) {
+        return NDIS_STATUS_NOT_ACCEPTED;
+    }
     switch (Request->RequestType) {
     case NdisRequestQueryInformation:
     case NdisRequestQueryStatistics:
@@ -215,7 +219,7 @@ FORCEINLINE NDIS_STATUS FrameOid(PFRAME_OIDS Oids, PNDIS_OID_REQUEST Request)
 typedef struct _FRAME_GATE {
     KSPIN_LOCK Lock;
     LONG Inside;
-    BOOLEAN Open;
+    BOOLEAN Open, Gone;
     NDIS_EVENT Empty;
 } FRAME_GATE, *PFRAME_GATE;
 
@@ -223,7 +227,7 @@ FORCEINLINE VOID FrameGateInitialize(PFRAME_GATE Gate)
 {
     KeInitializeSpinLock(&Gate->Lock);
     Gate->Inside = 0;
-    Gate->Open = FALSE;
+    Gate->Open = Gate->Gone = FALSE;
     NdisInitializeEvent(&Gate->Empty);
 }
 
@@ -243,7 +247,7 @@ FORCEINLINE BOOLEAN FrameGateEnter(PFRAME_GATE Gate)
     KIRQL Irql;
 
     KeAcquireSpinLock(&Gate->Lock, &Irql);
-    Open = Gate->Open;
+    Open = (BOOLEAN)(Gate->Open && !Gate->Gone);
     if (Open) {
         Gate->Inside++;
     }
@@ -321,3 +325,13 @@ FORCEINLINE VOID FrameQuietHandlers(PNDIS_MINIPORT_DRIVER_CHARACTERISTICS Chars)
     Chars->ShutdownHandlerEx = FrameShutdown;
     Chars->ReturnNetBufferListsHandler = FrameReturn;
 }
+
+/* MiniportDevicePnPEventNotify of a driver with hardware: once it is gone, requests and sends are refused. */
+#define FRAME_SURPRISE(name, type, gate, oids)                                                                         \
+    static VOID name(NDIS_HANDLE Context, PNET_DEVICE_PNP_EVENT Event)                                                 \
+    {                                                                                                                  \
+        if (Event->DevicePnPEvent == NdisDevicePnPEventSurpriseRemoved) {                                              \
+            ((type *)Context)->oids.Gone = TRUE;                                                                       \
+            ((type *)Context)->gate.Gone = TRUE;                                                                       \
+        }                                                                                                              \
+    }
