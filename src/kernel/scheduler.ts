@@ -200,6 +200,15 @@ export class Scheduler {
     return context;
   }
 
+  /** As `startThread`, for a body that begins with a wait: it comes there at once, in no context, so that nobody has to choose that step. */
+  startWaiting(name: string, body: Coroutine<unknown>): Context {
+    const context = this.startThread(name, body);
+    const { value, done } = body.next('go');
+    if (done === true || value.kind !== 'wait') throw new InternalError('starts-without-wait', name);
+    context.wait = value;
+    return context;
+  }
+
   /** Steps contexts until `root` has ended. */
   runUntilDone(root: Context): void {
     let step: Step | undefined;

@@ -54,7 +54,7 @@ export class Resets {
     if (adapter.routine('CheckForHangHandlerEx') === undefined) return;
     const watch = { over: false, running: false };
     this.watches.set(adapter, watch);
-    this.ndis.kernel.scheduler.startThread('NDIS check for hang', this.watching(adapter, watch));
+    this.ndis.kernel.scheduler.startWaiting('NDIS check for hang', this.watching(adapter, watch));
   }
 
   /** No further check begins. */

@@ -120,7 +120,7 @@ function* frameWhilePaused(stage: Stage, { device }: Adapter): Coroutine<void> {
  * has returned: a send that comes while the routine still runs may be taken for an earlier one.
  */
 function sendWhilePausing({ kernel, ndis }: Stage, adapter: Adapter): void {
-  kernel.scheduler.startThread(
+  kernel.scheduler.startWaiting(
     'protocol',
     (function* (): Coroutine<void> {
       yield {
