@@ -7,6 +7,7 @@ import { reporters } from '../report/reporters.ts';
 import { defaultBudget, parseBudget, runCheck } from './check.ts';
 import { loadConfig } from './config.ts';
 import { ExitCode, InputError } from './errors.ts';
+import { runExplain } from './explain.ts';
 import { runInit } from './init.ts';
 import { runLint } from './lint.ts';
 import { loadDriverFile } from './load.ts';
@@ -14,6 +15,7 @@ import { type MachineOptions, machineFor } from './machine-options.ts';
 import { parseReporters } from './outputs.ts';
 import { runReplay } from './replay.ts';
 import { symbolsFor } from './symbols.ts';
+import { runUi, UI_PORT } from './ui.ts';
 import { version } from './version.ts';
 
 const collect = (value: string, before: readonly string[] = []) => [...before, value];
@@ -134,6 +136,22 @@ function program(finish: (code: number) => void): Command {
       const known = symbols(driver, path, pdb);
       finish(runReplay(await machineFor(driver, path, machine), token, known));
     });
+
+  haltex
+    .command('explain')
+    .description(
+      'says what a rule means, why it exists, and shows a broken and a mended example; without a rule, lists them',
+    )
+    .argument('[rule]', "the rule's id, as findings name it")
+    .addHelpText('after', '\nExamples:\n  haltex explain\n  haltex explain halt-leaks-interrupt')
+    .action((rule: string | undefined) => finish(runExplain(rule)));
+
+  haltex
+    .command('ui')
+    .description('serves the same in the browser: drop a driver on the page; nothing is uploaded')
+    .option('--port <n>', `where on this machine; ${UI_PORT} by default, or any that is free`)
+    .addHelpText('after', '\nExample:\n  haltex ui --port 8080')
+    .action(async ({ port }: { readonly port?: string }) => finish(await runUi(port)));
 
   return haltex;
 }

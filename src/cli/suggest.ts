@@ -1,9 +1,13 @@
 /** The end of a sentence: `; did you mean «json»?` for a mistyped name, or the list of what there is. */
 export function suggestion(given: string, known: readonly string[]): string {
+  const near = nearest(given, known);
+  return near === undefined ? `; there are ${known.join(', ')}.` : `; did you mean «${near}»?`;
+}
+
+/** The known name that may have been meant; undefined when none is near. */
+export function nearest(given: string, known: readonly string[]): string | undefined {
   const near = known.map((name) => ({ name, far: distance(given, name) })).sort((a, b) => a.far - b.far)[0];
-  if (near !== undefined && near.far <= Math.max(2, Math.floor(near.name.length / 4)))
-    return `; did you mean «${near.name}»?`;
-  return `; there are ${known.join(', ')}.`;
+  return near !== undefined && near.far <= Math.max(2, Math.floor(near.name.length / 4)) ? near.name : undefined;
 }
 
 /** Levenshtein's distance. */
