@@ -395,7 +395,7 @@ const shapes: Readonly<Record<string, Shape>> = {
       'instance-name': seed('halt-leaks-adapter-instance-name', 'halt does not free the instance name'),
       path: seed('unload-leaks-pool', 'unload does not free the copy of the registry path'),
       'entry-fails': seed(
-        'unload-leaks-pool',
+        'driverentry-register-failed-leaks',
         'DriverEntry does not free the copy of the registry path when NDIS refuses the driver',
       ),
     },
@@ -435,7 +435,7 @@ const shapes: Readonly<Record<string, Shape>> = {
       'bug-check-record': seed('unload-leaks-callbacks', 'unload leaves the bug check record registered'),
       trace: seed('unload-leaks-etw', 'unload leaves the trace provider registered'),
       'trace-on-failure': seed(
-        'unload-leaks-etw',
+        'driverentry-register-failed-leaks',
         'DriverEntry leaves the trace provider registered when NDIS refuses the driver',
       ),
       'stays-registered': seed(
