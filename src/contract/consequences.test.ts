@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { withoutConsequences } from './consequences.ts';
+import type { Finding } from './rule.ts';
+
+const found = (rule: string, seq: number, message = '', severity: Finding['severity'] = 'error'): Finding => ({
+  rule,
+  seq,
+  message,
+  severity,
+  stack: [],
+});
+const left = (...findings: Finding[]) => withoutConsequences(findings).map(({ rule }) => rule);
+
+describe('what another finding explains', () => {
+  it('is what a thread that was left behind does, in the next life too', () => {
+    const stale = found('halt-then-reinit-stale-state', 9);
+    expect(left(found('init-fail-leaves-system-thread', 5), found('memory-use-after-free', 7), stale)).toEqual([
+      'init-fail-leaves-system-thread',
+    ]);
+    expect(left(stale, found('memory-use-after-free', 9))).toEqual(['halt-then-reinit-stale-state']);
+  });
+
+  it('is every ring freed under a NIC that nobody stops, but none under one that is stopped later', () => {
+    const freed = [found('halt-frees-memory-under-dma', 3), found('halt-frees-memory-under-dma', 4)];
+    const running = found(
+      'halt-leaves-nic-running',
+      8,
+      'When MiniportHaltEx returns the NIC is not stopped: receive DMA.',
+    );
+    expect(left(...freed, running)).toEqual(['halt-leaves-nic-running']);
+    const ticking = found('halt-leaves-nic-running', 8, 'When MiniportHaltEx returns the NIC is not stopped: tick.');
+    expect(left(...freed, ticking)).toHaveLength(3);
+  });
+
+  it('is what a lock that stays held does', () => {
+    expect(
+      left(
+        found('irql-changed-by-callback', 5),
+        found('lock-held-at-return', 5),
+        found('spin-lock-misuse', 8),
+        found('halt-hang', 9),
+      ),
+    ).toEqual(['lock-held-at-return']);
+    expect(left(found('spin-lock-misuse', 8), found('pause-hang', 9))).toEqual(['spin-lock-misuse']);
+    expect(left(found('spin-lock-misuse', 8), found('irql-changed-by-callback', 9))).toHaveLength(2);
+  });
+
+  it('is what is called at an IRQL that a wrong order of locks brought back', () => {
+    const order = found('irql-lock-order', 4, '', 'warning');
+    expect(left(found('irql-violation', 2), order, found('irql-violation', 5))).toEqual([
+      'irql-violation',
+      'irql-lock-order',
+    ]);
+  });
+
+  it('is a bug check right behind an error', () => {
+    expect(left(found('memory-overrun', 4), found('driver-bugcheck', 6))).toEqual(['memory-overrun']);
+    expect(left(found('halt-order-not-reverse', 4, '', 'note'), found('driver-bugcheck', 6))).toHaveLength(2);
+  });
+});

@@ -1,0 +1,89 @@
+/** What another finding already explains is not told as well: one mistake, one finding. */
+import type { Finding } from './rule.ts';
+
+/** A mistake and what follows from it. A rule that is no consequence of itself may stand on both sides. */
+interface Consequence {
+  readonly cause: RegExp;
+  /** Only causes with this in their message. */
+  readonly saying?: RegExp;
+  readonly follows: ReadonlySet<string>;
+  readonly when: (cause: Finding, finding: Finding) => boolean;
+}
+
+const later: Consequence['when'] = (cause, finding) => cause.seq < finding.seq;
+const atOnceOrLater: Consequence['when'] = (cause, finding) => cause.seq <= finding.seq;
+const atOnce: Consequence['when'] = (cause, finding) => cause.seq === finding.seq;
+const inTheSameRun: Consequence['when'] = () => true;
+
+const HANGS = ['halt-hang', 'pause-hang', 'driver-hang'];
+
+const consequences: readonly Consequence[] = [
+  // What was left to run on its own: whatever it touches later follows from that, also in the adapter's next life.
+  {
+    cause:
+      /^(halt|init-fail)-(leaks-(interrupt|wdm-interrupt|ktimer|ex-timer|dpc)|leaves-(timer-set|system-thread)|returns-with-)|^timer-freed-while-active$/,
+    follows: new Set([
+      'memory-use-after-free',
+      'unload-with-live-code',
+      'io-access-after-unmap',
+      'driver-access-violation',
+      'driver-bugcheck',
+      'halt-frees-memory-under-dma',
+      'halt-then-reinit-stale-state',
+    ]),
+    when: later,
+  },
+  // Why memory that was given back is used, or something given back again; that it is, is said by the first name.
+  {
+    cause: /^(halt-frees-driver-scope|halt-then-reinit-stale-state)$/,
+    follows: new Set([
+      'memory-use-after-free',
+      'memory-double-free',
+      'undo-without-acquire',
+      'shared-memory-double-free',
+      'timer-set-after-free',
+    ]),
+    when: atOnce,
+  },
+  // A NIC that is never stopped: the rings are freed under it, but stopping it is what is missing.
+  {
+    cause: /^halt-leaves-nic-running$/,
+    saying: /DMA/,
+    follows: new Set(['halt-frees-memory-under-dma']),
+    when: inTheSameRun,
+  },
+  // A lock that stays held keeps the IRQL up, and whoever wants it next waits for ever.
+  { cause: /^lock-held-at-return$/, follows: new Set(['irql-changed-by-callback']), when: atOnceOrLater },
+  { cause: /^lock-held-at-return$/, follows: new Set(['spin-lock-misuse', ...HANGS]), when: later },
+  { cause: /^spin-lock-misuse$/, follows: new Set(HANGS), when: later },
+  // Locks released in the wrong order bring the wrong IRQL back; what is called at that IRQL follows.
+  {
+    cause: /^irql-lock-order$/,
+    follows: new Set(['irql-violation', 'irql-changed-by-callback']),
+    when: atOnceOrLater,
+  },
+];
+
+/** How many events before a stop an error still explains it: the fault or fact, and the returns it cuts off. */
+const NEAR = 3;
+
+/** The findings of one run, in the order of its trace, without what others of them explain. A note explains nothing. */
+export function withoutConsequences(findings: readonly Finding[]): Finding[] {
+  const causes = findings.filter(({ severity }) => severity !== 'note');
+  const explains = (other: Finding, finding: Finding) =>
+    other !== finding &&
+    consequences.some(
+      ({ cause, saying, follows, when }) =>
+        follows.has(finding.rule) &&
+        cause.test(other.rule) &&
+        saying?.test(other.message) !== false &&
+        when(other, finding),
+    );
+  const near = (other: Finding, { seq }: Finding) =>
+    other.severity === 'error' && other.seq <= seq && seq - other.seq <= NEAR;
+  return findings.filter(
+    (finding) =>
+      !causes.some((other) => explains(other, finding)) &&
+      !(finding.rule === 'driver-bugcheck' && causes.some((other) => other !== finding && near(other, finding))),
+  );
+}
