@@ -96,6 +96,7 @@ export class PciFunction<S, O> implements PciDevice, Device<S> {
       source.pendingAtConnect = trouble.pendingInterrupt === true;
       source.guessed = definition.guessed === true;
     }
+    this.hardware.interrupts.push(...sources);
     this.line = interrupts.line ? sources[0] : undefined;
     this.messages = interrupts.line ? sources.slice(1) : sources;
     this.config = new ConfigSpace({

@@ -149,6 +149,55 @@ const bugCheckDeregistering = (page: string) =>
     body: () => true,
   });
 
+/** One routine that is told of processes: the same call adds and removes it. */
+const notifying = (page: string) =>
+  f({
+    ...common,
+    page,
+    params: { NotifyRoutine: CODE, Remove: BOOLEAN },
+    returns: 'status',
+    irql: P,
+    failures: [{ id: 'invalid-parameter', when: ({ Remove }) => !Remove, fail: () => Status.INVALID_PARAMETER }],
+    body(kernel, { NotifyRoutine, Remove }, { fn }) {
+      const { resources } = kernel;
+      const live = resources.live(['callbacks'], NotifyRoutine) !== undefined;
+      if (!Remove) {
+        if (live) return Status.INVALID_PARAMETER;
+        resources.acquire('callbacks', NotifyRoutine, { fn, stack: kernel.stack() });
+        return Status.SUCCESS;
+      }
+      const found = resources.find(['callbacks'], NotifyRoutine);
+      resources.undo(['callbacks'], NotifyRoutine, { fn, outcome: found.outcome, found, stack: kernel.stack() });
+      return live ? Status.SUCCESS : Status.PROCEDURE_NOT_FOUND;
+    },
+  });
+/** Routines told of threads and images come and go by two calls. No thread or image comes up on this machine meanwhile. */
+const addingNotify = (page: string) =>
+  f({
+    ...common,
+    page,
+    params: { NotifyRoutine: CODE },
+    returns: 'status',
+    irql: P,
+    acquires: { type: 'callbacks', key: ({ NotifyRoutine }) => NotifyRoutine },
+    failures: [failsWith('insufficient-resources', Status.INSUFFICIENT_RESOURCES)],
+    body: () => Status.SUCCESS,
+  });
+const removingNotify = (page: string) =>
+  f({
+    ...common,
+    page,
+    params: { NotifyRoutine: CODE },
+    returns: 'status',
+    irql: P,
+    undoes: {
+      types: ['callbacks'],
+      key: ({ NotifyRoutine }) => NotifyRoutine,
+      otherwise: () => Status.PROCEDURE_NOT_FOUND,
+    },
+    body: () => Status.SUCCESS,
+  });
+
 export const callbackFunctions = {
   ExCreateCallback: f({
     ...common,
@@ -262,26 +311,12 @@ export const callbackFunctions = {
     undoes: { ...undoesHandle('Handle'), otherwise: () => Status.INVALID_HANDLE },
     body: ({ callbacks }, { Handle }) => (callbacks.unregister(Handle) ? Status.SUCCESS : Status.INVALID_HANDLE),
   }),
-  PsSetCreateProcessNotifyRoutine: f({
-    ...common,
-    page: 'ntddk-pssetcreateprocessnotifyroutine',
-    params: { NotifyRoutine: CODE, Remove: BOOLEAN },
-    returns: 'status',
-    irql: P,
-    failures: [{ id: 'invalid-parameter', when: ({ Remove }) => !Remove, fail: () => Status.INVALID_PARAMETER }],
-    body(kernel, { NotifyRoutine, Remove }, { fn }) {
-      const { resources } = kernel;
-      const live = resources.live(['callbacks'], NotifyRoutine) !== undefined;
-      if (!Remove) {
-        if (live) return Status.INVALID_PARAMETER;
-        resources.acquire('callbacks', NotifyRoutine, { fn, stack: kernel.stack() });
-        return Status.SUCCESS;
-      }
-      const found = resources.find(['callbacks'], NotifyRoutine);
-      resources.undo(['callbacks'], NotifyRoutine, { fn, outcome: found.outcome, found, stack: kernel.stack() });
-      return live ? Status.SUCCESS : Status.PROCEDURE_NOT_FOUND;
-    },
-  }),
+  PsSetCreateProcessNotifyRoutine: notifying('ntddk-pssetcreateprocessnotifyroutine'),
+  PsSetCreateProcessNotifyRoutineEx: notifying('ntddk-pssetcreateprocessnotifyroutineex'),
+  PsSetCreateThreadNotifyRoutine: addingNotify('ntddk-pssetcreatethreadnotifyroutine'),
+  PsRemoveCreateThreadNotifyRoutine: removingNotify('ntddk-psremovecreatethreadnotifyroutine'),
+  PsSetLoadImageNotifyRoutine: addingNotify('ntddk-pssetloadimagenotifyroutine'),
+  PsRemoveLoadImageNotifyRoutine: removingNotify('ntddk-psremoveloadimagenotifyroutine'),
   IoRegisterShutdownNotification: f({
     ...common,
     page: 'wdm-ioregistershutdownnotification',

@@ -6,14 +6,17 @@ import { cStringFunctions } from './c-strings.ts';
 import { callbackFunctions } from './callbacks.ts';
 import { cancelSafeQueueFunctions } from './cancel-safe-queues.ts';
 import { contiguousMemoryFunctions } from './contiguous-memory.ts';
+import { deviceQueueFunctions } from './device-queues.ts';
 import { dmaAdapterFunctions } from './dma-adapters.ts';
 import { dpcFunctions } from './dpcs.ts';
 import { errorLogFunctions } from './error-log.ts';
 import { etwFunctions } from './etw.ts';
 import { exTimerFunctions } from './ex-timers.ts';
 import { executiveSpinLockFunctions } from './executive-spin-locks.ts';
+import { executiveWorkItemFunctions } from './executive-work-items.ts';
 import { fileFunctions } from './files.ts';
 import { interlockedListFunctions } from './interlocked-lists.ts';
+import { interruptObjectFunctions } from './interrupt-objects.ts';
 import { ioDeviceFunctions } from './io-device-functions.ts';
 import { ioMappingFunctions } from './io-mappings.ts';
 import { ioWorkItemFunctions } from './io-work-items.ts';
@@ -26,6 +29,7 @@ import { namedEventFunctions } from './named-events.ts';
 import { notificationFunctions } from './notifications.ts';
 import { objectManagerFunctions } from './object-manager.ts';
 import { objectFunctions } from './objects.ts';
+import { pageableSectionFunctions } from './pageable-sections.ts';
 import { poolFunctions } from './pool.ts';
 import { powerSettingFunctions } from './power-settings.ts';
 import { printingFunctions } from './printing.ts';
@@ -35,6 +39,7 @@ import { processorFunctions } from './processor-information.ts';
 import { registryFunctions } from './registry-functions.ts';
 import { registryQueryFunctions } from './registry-query.ts';
 import { removeLockFunctions } from './remove-locks.ts';
+import { runOnceFunctions } from './run-once.ts';
 import { rundownFunctions } from './rundown-protection.ts';
 import { secureCStringFunctions } from './secure-c-strings.ts';
 import { securityFunctions } from './security.ts';
@@ -99,6 +104,11 @@ export const kernelFunctions = {
   ...timerFunctions,
   ...waitFunctions,
   ...dmaAdapterFunctions,
+  ...deviceQueueFunctions,
+  ...executiveWorkItemFunctions,
+  ...interruptObjectFunctions,
+  ...pageableSectionFunctions,
+  ...runOnceFunctions,
   ...powerSettingFunctions,
   ...secureCStringFunctions,
   ...wppRecorderFunctions,

@@ -76,6 +76,8 @@ export class Hardware implements SlowAccess {
   /** Sources whose next round of the ISR is not their device's doing. */
   private readonly foreign = new Set<InterruptSource>();
   private readonly serving = new Set<InterruptSource>();
+  /** Every line and message of the devices there are. */
+  readonly interrupts: InterruptSource[] = [];
   /** What devices may touch, and are about to. */
   readonly dma: DmaMappings;
   /** Which processor interrupts go to; the first where there is no such one. A scenario may vary it. */

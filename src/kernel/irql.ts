@@ -1,14 +1,12 @@
 /**
- * Raising and lowering the IRQL; running with a device's interrupts held off. Lowering lets what waits in at the next step.
- * Pages: wdm-keraiseirql, wdm-kelowerirql, wdm-kesynchronizeexecution and their neighbours.
+ * Raising and lowering the IRQL. Lowering lets what waits in at the next step.
+ * Pages: wdm-keraiseirql, wdm-kelowerirql and their neighbours.
  */
-import { type Address, DISPATCH_LEVEL, HIGH_LEVEL, hex, type Irql, irqlName } from '../trace/units.ts';
+import { DISPATCH_LEVEL, HIGH_LEVEL, type Irql, irqlName } from '../trace/units.ts';
 import type { Kernel } from './kernel.ts';
 import { u8 } from './layout.ts';
-import { ANY, CODE, callback, D, functionsOf, OUT, POINTER, UCHAR, UP_TO_DIRQL } from './record.ts';
-import type { Coroutine, Scheduler } from './scheduler.ts';
-import type { SpinLocks } from './spin-locks.ts';
-import { BugCheck, Unsupported } from './stops.ts';
+import { ANY, D, functionsOf, OUT, UCHAR } from './record.ts';
+import { BugCheck } from './stops.ts';
 
 const f = functionsOf<Kernel>();
 const module = 'ntoskrnl.exe';
@@ -33,50 +31,6 @@ function lower({ scheduler, trace }: Kernel, to: number): undefined {
   scheduler.setIrql(to as Irql);
   return undefined;
 }
-
-/** Connected interrupt objects: the level and the lock their ISRs run with. */
-export class InterruptObjects {
-  private readonly scheduler: Scheduler;
-  private readonly spinLocks: SpinLocks;
-  private readonly known = new Map<Address, { irql: Irql; lock: Address }>();
-
-  constructor(parts: { scheduler: Scheduler; spinLocks: SpinLocks }) {
-    this.scheduler = parts.scheduler;
-    this.spinLocks = parts.spinLocks;
-  }
-
-  add(interrupt: Address, irql: Irql, lock: Address): void {
-    this.known.set(interrupt, { irql, lock });
-  }
-
-  remove(interrupt: Address): void {
-    this.known.delete(interrupt);
-  }
-
-  has(interrupt: Address): boolean {
-    return this.known.has(interrupt);
-  }
-
-  /** Runs the body as the ISR runs: at its level, with its lock. */
-  *synchronize<T>(interrupt: Address, body: () => Coroutine<T>): Coroutine<T> {
-    const { irql, lock } = this.known.get(interrupt) as { irql: Irql; lock: Address };
-    const old = this.scheduler.irql;
-    if (irql > old) this.scheduler.setIrql(irql);
-    yield* this.spinLocks.take(lock);
-    const result = yield* body();
-    this.spinLocks.release(lock);
-    this.scheduler.setIrql(old);
-    return result;
-  }
-}
-
-export const SYNCHRONIZE_ROUTINE = callback({
-  name: 'SynchCritSection',
-  page: 'wdm-ksynchronize_routine',
-  params: { SynchronizeContext: POINTER },
-  returns: 'bool',
-  irql: UP_TO_DIRQL,
-});
 
 export const irqlFunctions = {
   KeGetCurrentIrql: f({
@@ -129,21 +83,5 @@ export const irqlFunctions = {
     returns: 'void',
     irql: ANY,
     body: (kernel, { NewIrql }) => lower(kernel, NewIrql),
-  }),
-  KeSynchronizeExecution: f({
-    module,
-    page: 'wdm-kesynchronizeexecution',
-    params: { Interrupt: POINTER, SynchronizeRoutine: CODE, SynchronizeContext: POINTER },
-    returns: 'bool',
-    irql: UP_TO_DIRQL,
-    *body(kernel, { Interrupt, SynchronizeRoutine, SynchronizeContext }, { fn }) {
-      const { interruptObjects, invoker } = kernel;
-      if (!interruptObjects.has(Interrupt)) {
-        throw new Unsupported(fn, `no connected interrupt at ${hex(Interrupt)}`, kernel.stack());
-      }
-      return yield* interruptObjects.synchronize(Interrupt, () =>
-        invoker.invoke(SYNCHRONIZE_ROUTINE, SynchronizeRoutine, { SynchronizeContext }),
-      );
-    },
   }),
 };

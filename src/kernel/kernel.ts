@@ -25,19 +25,20 @@ import { Hardware } from './hardware.ts';
 import { Heap } from './heap.ts';
 import { FunctionLayout, HOST_CODE_SIZE, HostCode } from './host-code.ts';
 import { SLists } from './interlocked-lists.ts';
+import { InterruptObjects } from './interrupt-objects.ts';
 import { Invoker } from './invoke.ts';
 import { Devices } from './io-devices.ts';
 import { IoDrivers } from './io-drivers.ts';
 import { Requests } from './io-requests.ts';
 import { IoWorkItems, WorkItems } from './io-work-items.ts';
 import { Irps } from './irps.ts';
-import { InterruptObjects } from './irql.ts';
 import { LiveObjects } from './live-objects.ts';
 import { Lookasides } from './lookaside.ts';
 import { Mdls } from './mdl.ts';
 import { type CodeRanges, Modules } from './modules.ts';
 import { ObjectManager } from './object-manager.ts';
 import { Handles } from './objects.ts';
+import { PageableSections } from './pageable-sections.ts';
 import { Pool } from './pool.ts';
 import { provideAddressLimits } from './probes.ts';
 import { EPROCESS_SIZE, once, TOKEN_SIZE } from './processes.ts';
@@ -84,6 +85,7 @@ export class Kernel {
   readonly threads: Threads;
   readonly mdls: Mdls;
   readonly dmaAdapters: DmaAdapters;
+  readonly pageableSections: PageableSections;
   readonly workItems: WorkItems;
   readonly ioWorkItems: IoWorkItems;
   readonly randomness: Randomness;
@@ -134,6 +136,7 @@ export class Kernel {
     this.ioWorkItems = new IoWorkItems(this);
     this.mdls = new Mdls(this);
     this.dmaAdapters = new DmaAdapters(this);
+    this.pageableSections = new PageableSections(this);
     this.live = new LiveObjects(this);
     this.pool = new Pool({ memory, heap: this.heap, stack: () => this.stack() });
     this.objects = new ObjectManager(this);
@@ -157,7 +160,12 @@ export class Kernel {
     this.executiveResources = new ReaderWriterLocks(this, executiveResources(memory));
     this.slists = new SLists(memory);
     this.lookasides = new Lookasides({ ...this.parts(), slists: this.slists, invoker: () => this.invoker });
-    this.interruptObjects = new InterruptObjects(this);
+    this.interruptObjects = new InterruptObjects({
+      ...this.parts(),
+      hardware: this.hardware,
+      spinLocks: this.spinLocks,
+      invoker: () => this.invoker,
+    });
     this.dispatcher = new Dispatcher({ ...this.parts(), clock: this.clock, thread: () => this.threads.current() });
     this.dpcs = new Dpcs(this.scheduler);
     this.kernelDpcs = new KernelDpcs({ ...this.parts(), dpcs: this.dpcs, invoker: () => this.invoker });

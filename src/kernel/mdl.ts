@@ -231,6 +231,18 @@ const fewerPages = {
 };
 
 export const mdlFunctions = {
+  KeFlushIoBuffers: f({
+    module: 'ntoskrnl.exe',
+    page: 'wdm-keflushiobuffers',
+    params: { Mdl: IN(MDL), ReadOperation: BOOLEAN, DmaOperation: BOOLEAN },
+    returns: 'void',
+    irql: D,
+    /** An x64 machine's caches are coherent with DMA; the MDL is read all the same. */
+    body({ mdls }, { Mdl: mdl }) {
+      mdls.pages(mdl);
+      return undefined;
+    },
+  }),
   IoAllocateMdl: f({
     ...common,
     page: 'wdm-ioallocatemdl',

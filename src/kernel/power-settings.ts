@@ -42,6 +42,9 @@ const settings: Readonly<Record<string, number>> = {
   '{E00958C0-C213-4ACE-AC77-FECCED2EEEA5}': 0,
 };
 
+/** POWER_INFORMATION_LEVEL of POWER_PLATFORM_INFORMATION (wdm.h). */
+const PLATFORM_INFORMATION = 66;
+
 const f = functionsOf<Kernel>();
 
 /** Calls the routine with the value of now; both lie in memory of the system that is gone afterwards. */
@@ -90,5 +93,27 @@ export const powerSettingFunctions = {
     irql: P,
     undoes: { types: ['callbacks'], key: ({ Handle }) => Handle, otherwise: () => Status.INVALID_PARAMETER },
     body: ({ callbacks }, { Handle }) => (callbacks.unregister(Handle) ? Status.SUCCESS : Status.INVALID_PARAMETER),
+  }),
+  ZwPowerInformation: f({
+    module: 'ntoskrnl.exe',
+    page: 'ntddk-zwpowerinformation',
+    params: {
+      InformationLevel: ULONG,
+      InputBuffer: POINTER,
+      InputBufferLength: ULONG,
+      OutputBuffer: POINTER,
+      OutputBufferLength: ULONG,
+    },
+    returns: 'status',
+    irql: P,
+    body(kernel, { InformationLevel, OutputBuffer, OutputBufferLength }, { fn }) {
+      if (InformationLevel !== PLATFORM_INFORMATION) {
+        throw new Unsupported(fn, `power information of level ${InformationLevel}`, kernel.stack());
+      }
+      if (OutputBufferLength < 1) return Status.BUFFER_TOO_SMALL;
+      // AoAc: a machine that sleeps in S3, as this one does, has no modern standby.
+      kernel.memory.writeU8(OutputBuffer, 0);
+      return Status.SUCCESS;
+    },
   }),
 };

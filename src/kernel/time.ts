@@ -7,9 +7,10 @@
 import { NULL } from '../trace/units.ts';
 import type { Kernel } from './kernel.ts';
 import { struct, u16, u32, u64, type View } from './layout.ts';
-import { ANY, functionsOf, IN, OUT, POINTER, ULONG } from './record.ts';
+import { ANY, functionsOf, IN, OUT, POINTER, ULONG, ULONG64 } from './record.ts';
 import { SPINNING } from './scheduler.ts';
 import { TICK } from './shared-user-data.ts';
+import { Status } from './status.ts';
 
 export const TIME_FIELDS = struct('TIME_FIELDS', {
   Year: u16,
@@ -110,6 +111,15 @@ const sameTime = (page: string) =>
     },
   });
 
+const convertingCounter = (page: string) =>
+  f({
+    ...common,
+    page,
+    params: { CounterValue: ULONG64, ConvertedValue: POINTER, ConversionError: POINTER },
+    returns: 'status',
+    body: () => Status.NOT_SUPPORTED,
+  });
+
 export const timeFunctions = {
   KeQueryInterruptTime: interruptTime('wdm-kequeryinterrupttime'),
   KeQueryUnbiasedInterruptTime: interruptTime('wdm-kequeryunbiasedinterrupttime'),
@@ -155,6 +165,16 @@ export const timeFunctions = {
       if (PerformanceFrequency !== NULL) kernel.memory.writeU64(PerformanceFrequency, FREQUENCY);
       return now(kernel);
     },
+  }),
+  /** This machine has no auxiliary counter, as most have none. */
+  KeConvertAuxiliaryCounterToPerformanceCounter: convertingCounter('wdm-keconvertauxiliarycountertoperformancecounter'),
+  KeConvertPerformanceCounterToAuxiliaryCounter: convertingCounter('wdm-keconvertperformancecountertoauxiliarycounter'),
+  KeQueryAuxiliaryCounterFrequency: f({
+    ...common,
+    page: 'wdm-kequeryauxiliarycounterfrequency',
+    params: { AuxiliaryCounterFrequency: POINTER },
+    returns: 'status',
+    body: () => Status.NOT_SUPPORTED,
   }),
   KeStallExecutionProcessor: f({
     module: 'HAL.dll',

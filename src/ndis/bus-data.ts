@@ -60,7 +60,7 @@ export class DeviceStacks {
   of(adapter: Adapter): Stack {
     const known = this.stacks.get(adapter.handle);
     if (known !== undefined) return known;
-    const { devices, ioDrivers, registry } = this.ndis.kernel;
+    const { devices, interruptObjects, ioDrivers, registry } = this.ndis.kernel;
     const bus = ioDrivers.create({ name: adapter.device === undefined ? 'swenum' : 'pci', dispatch: this.busDispatch });
     const number = this.stacks.size + 1;
     const { device: physical } = devices.create({ driver: bus, name: `\\Device\\NTPNP_PCI${number}` });
@@ -69,6 +69,7 @@ export class DeviceStacks {
       name: `\\Device\\NDMP${number}`,
       type: FILE_DEVICE_PHYSICAL_NETCARD,
     });
+    interruptObjects.describe(physical, () => adapter.device?.line);
     const key = registry.find(adapter.registryPath);
     devices.describe(physical, { properties: new Map(), ...(key === undefined ? {} : { key }) });
     const stack: Stack = {
