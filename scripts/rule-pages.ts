@@ -85,7 +85,7 @@ function example(id: string, found: Example | undefined): string[] {
 }
 
 /** One rule's page. */
-export function pageOf(rule: Entry): string {
+function pageOf(rule: Entry): string {
   const { why, allowed, looksAt } = explanationOf(rule.id) ?? { why: '', looksAt: '' };
   const text = [
     `# ${rule.id}`,

@@ -36,7 +36,8 @@ function table({ balance }: CheckResult, c: Colours): string[] {
   ];
 }
 
-function block(finding: MergedFinding, driverPath: string, c: Colours): string[] {
+/** `first`: no finding of this rule stands above, so that what it means is said once. */
+function block(finding: MergedFinding, driverPath: string, first: boolean, c: Colours): string[] {
   const paint = finding.severity === 'error' ? c.red : finding.severity === 'warning' ? c.yellow : c.dim;
   const mark = finding.severity === 'note' ? '·' : '✗';
   const lines = [`${paint(`${mark} ${c.bold(finding.rule)}`)} ${c.dim(finding.severity)}`, `  ${finding.message}`];
@@ -46,6 +47,7 @@ function block(finding: MergedFinding, driverPath: string, c: Colours): string[]
   if (finding.stack.length > 0) row('here', trail(finding.stack));
   row('scenario', `${finding.scenario.description}${finding.count > 1 ? ` (and ${finding.count - 1} more)` : ''}`);
   row('replay', `npx haltex replay ${driverPath} ${finding.scenario.token}`);
+  if (first) row('explain', `npx haltex explain ${finding.rule}`);
   return [...lines, ''];
 }
 
@@ -89,7 +91,9 @@ export const pretty: Reporter = (result, { version, driverPath, colour }) => {
     '',
     ...table(result, c),
     ...coverage(result),
-    ...result.findings.flatMap((finding) => block(finding, driverPath, c)),
+    ...result.findings.flatMap((finding, index, all) =>
+      block(finding, driverPath, all.findIndex(({ rule }) => rule === finding.rule) === index, c),
+    ),
     ...result.reasons.map((reason) => `${c.yellow('?')} ${reason}`),
     ...(result.reasons.length > 0 ? [''] : []),
     verdict(result, c),

@@ -67,6 +67,13 @@ it('JSON keeps to its published schema', () => {
   });
 });
 
+it('the pretty report says once for each rule where it is explained', () => {
+  const [leak] = result.findings;
+  const twice = reporters.pretty?.({ ...result, findings: [leak, leak] as typeof result.findings }, context) ?? '';
+  expect(twice.match(/✗ halt-leaks-interrupt/g)).toHaveLength(2);
+  expect(twice.match(/haltex explain/g)).toHaveLength(1);
+});
+
 it('the pretty report reads like this', () => {
   expect(reporters.pretty?.(result, context)).toMatchInlineSnapshot(`
     "haltex 0.0.0  nic.sys
@@ -84,12 +91,14 @@ it('the pretty report reads like this', () => {
         acquired  NicAcquireInterrupt (nic.sys+0x2480)
         scenario  initialize, run, pause, halt, unload (and 1 more)
         replay    npx haltex replay path/nic.sys hx1.ts.e30
+        explain   npx haltex explain halt-leaks-interrupt
 
     ✗ pause-fails error
       MiniportPause returns a failure.
         here      nic.ts:12
         scenario  initialize, run, pause, halt, unload
         replay    npx haltex replay path/nic.sys hx1.ts.e30
+        explain   npx haltex explain pause-fails
 
     ? In 1 of 3 scenarios: the driver calls NdisNothing, which haltex does not model.
 

@@ -119,6 +119,7 @@ it('has every rule with its help and page, and each result points at its rule', 
     expect(helpUri).toMatch(/^https:\/\/learn\.microsoft\.com\//);
     expect(help?.markdown).toContain(helpUri);
   }
+  expect(rules.find(({ id }) => id === 'halt-leaks-interrupt')?.help?.text).toMatch(/service routine stays connected/);
   for (const { ruleId, ruleIndex } of results) expect(rules[ruleIndex ?? -1]?.id).toBe(ruleId);
 });
 

@@ -12,6 +12,7 @@ import type {
   ThreadFlowLocation,
 } from 'sarif';
 import { pageUrl } from '../contract/pages.ts';
+import { explanationOf } from '../contract/reference/reference.ts';
 import { catalogue } from '../contract/rules.ts';
 import type { CheckResult, MergedFinding } from '../explore/result.ts';
 import type { Frame, Stack, TraceEvent } from '../trace/events.ts';
@@ -29,13 +30,14 @@ const message = (text: string) => ({ text: literal(text) });
 function ruleOf({ id, severity, title, sources }: ReturnType<typeof catalogue>[number]): ReportingDescriptor {
   const pages = sources.flatMap((source) => pageUrl(source) ?? []);
   const links = pages.map((page) => `- [${page.split('/').at(-1)}](${page})`).join('\n');
+  const why = explanationOf(id)?.why ?? title;
   return {
     id,
     shortDescription: message(title),
-    fullDescription: message(title),
+    fullDescription: message(why),
     defaultConfiguration: { level: severity },
     ...(pages[0] === undefined ? {} : { helpUri: pages[0] }),
-    help: { text: `${title}\n${pages.join('\n')}`, markdown: `${title}\n\n${links}` },
+    help: { text: `${why}\n${pages.join('\n')}`, markdown: `${why}\n\n${links}` },
     properties: { tags: ['ndis', 'windows-driver'], sources },
   };
 }
