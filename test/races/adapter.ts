@@ -26,6 +26,8 @@ import {
   type View,
   type Wdk,
 } from '../../src/index.ts';
+import { KDPC } from '../../src/kernel/dpcs.ts';
+import { KTIMER } from '../../src/kernel/timers.ts';
 
 export const ADAPTER = struct('ADAPTER', {
   AdapterHandle: pointer,
@@ -38,6 +40,8 @@ export const ADAPTER = struct('ADAPTER', {
   Other: NDIS_SPIN_LOCK,
   Done: NDIS_EVENT,
   Stop: NDIS_EVENT,
+  KernelTimer: KTIMER,
+  Dpc: KDPC,
   Count: u32,
   Stopping: u8,
 });

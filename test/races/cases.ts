@@ -1,8 +1,15 @@
 /** Every seeded race. */
 import type { RaceCase } from './case.ts';
 import { interruptRaces } from './interrupts.ts';
+import { kernelTimerRaces } from './kernel-timers.ts';
 import { threadRaces } from './threads.ts';
 import { timerRaces } from './timers.ts';
 import { workItemRaces } from './work-items.ts';
 
-export const raceCases: readonly RaceCase[] = [...timerRaces, ...workItemRaces, ...threadRaces, ...interruptRaces];
+export const raceCases: readonly RaceCase[] = [
+  ...timerRaces,
+  ...kernelTimerRaces,
+  ...workItemRaces,
+  ...threadRaces,
+  ...interruptRaces,
+];
