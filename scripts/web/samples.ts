@@ -5,15 +5,15 @@ import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'vite';
 import type { Sample } from '../../src/web/app/sample.ts';
 
-const root = fileURLToPath(new URL('../../samples/', import.meta.url));
+const root = fileURLToPath(new URL('../../', import.meta.url));
 const MODULE = 'virtual:samples';
 
 function list(): Sample[] {
-  const rules = readdirSync(join(root, 'c/broken'));
+  const rules = readdirSync(join(root, 'samples/c/broken'));
   const inC = (folder: string, name: string, breaks?: string): Sample => {
-    const pdb = `c/${folder}/${name}.pdb`;
+    const pdb = `samples/c/${folder}/${name}.pdb`;
     return {
-      driver: `c/${folder}/${name}.sys`,
+      driver: `samples/c/${folder}/${name}.sys`,
       language: 'C',
       ...(breaks === undefined ? {} : { breaks }),
       files: existsSync(join(root, pdb)) ? [pdb] : [],
@@ -23,16 +23,16 @@ function list(): Sample[] {
   return [
     inC('nic', 'nic'),
     ...rules.map((rule) => inC(`broken/${rule}`, rule, rule)),
-    ...scripts('typescript').map(
+    ...scripts('samples/typescript').map(
       (name): Sample => ({
-        driver: `typescript/${name}`,
+        driver: `samples/typescript/${name}`,
         language: 'TypeScript',
         files: [],
       }),
     ),
-    ...scripts('typescript/broken').map(
+    ...scripts('samples/typescript/broken').map(
       (name): Sample => ({
-        driver: `typescript/broken/${name}`,
+        driver: `samples/typescript/broken/${name}`,
         language: 'TypeScript',
         breaks: name.replace(/\.ts$/, ''),
         files: [],
@@ -41,12 +41,13 @@ function list(): Sample[] {
   ];
 }
 
-/** Texts by path in `samples/`: TypeScript to run, C to show beside the stacks. */
+/** Texts by path: TypeScript to run, C to show beside the stacks. */
 function sources(): Record<string, string> {
-  const wanted = (path: string) =>
-    path.endsWith('.ts') || (/^c[\\/](nic|broken)[\\/].*\.[ch]$/.test(path) && !path.includes('include'));
-  const paths = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(wanted).toSorted();
-  return Object.fromEntries(paths.map((path) => [path.replaceAll('\\', '/'), readFileSync(join(root, path), 'utf8')]));
+  const wanted = (path: string) => path.endsWith('.ts') || /^c[\\/](nic|broken)[\\/].*\.[ch]$/.test(path);
+  const paths = readdirSync(join(root, 'samples'), { recursive: true, encoding: 'utf8' }).filter(wanted).toSorted();
+  return Object.fromEntries(
+    paths.map((path) => [`samples/${path.replaceAll('\\', '/')}`, readFileSync(join(root, 'samples', path), 'utf8')]),
+  );
 }
 
 export function bundledSamples(): Plugin {
@@ -57,7 +58,7 @@ export function bundledSamples(): Plugin {
       for (const { driver, files } of list()) {
         for (const path of [driver, ...files]) {
           if (path.endsWith('.ts')) continue;
-          this.emitFile({ type: 'asset', fileName: `samples/${path}`, source: readFileSync(join(root, path)) });
+          this.emitFile({ type: 'asset', fileName: path, source: readFileSync(join(root, path)) });
         }
       }
       this.emitFile({ type: 'asset', fileName: 'samples/sources.json', source: JSON.stringify(sources()) });
