@@ -45,7 +45,8 @@ function* outstanding(view: TraceView): Iterable<Violation & { rule: Id }> {
   }
   for (const fact of view.facts('halt-returned')) {
     const receives = number(fact, 'receivesOut');
-    if (receives === 0 || view.facts('pause-completed').some((pause) => number(pause, 'receivesOut') > 0)) continue;
+    // Freed while they were up: that says it already. A pause that completed too early is a fault of its own (contract.md Q3).
+    if (receives === 0 || view.facts('nbl-freed-while-indicated').some(({ seq }) => seq < fact.seq)) continue;
     yield {
       rule: 'halt-returns-before-nbls-returned',
       ...at(fact),
@@ -151,7 +152,7 @@ function afterFailedRestart(view: TraceView, fact: EventOf<'fact'>): boolean {
   const own = ({ detail, seq }: EventOf<'fact'>) => seq < fact.seq && detail.adapter === fact.detail.adapter;
   const failed = view.facts('restart-failed').findLast(own);
   const over = view.facts('halt-returned').findLast(own);
-  return failed !== undefined && (over?.seq ?? 0) < failed.seq && fact.detail.state === 'Paused';
+  return failed !== undefined && (over?.seq ?? -1) < failed.seq && fact.detail.state === 'Paused';
 }
 
 const MAY_RECEIVE = ['Running', 'Pausing', 'Restarting'];
