@@ -14,7 +14,7 @@ import type { AnyFunction, Detail } from './record.ts';
 import type { Found, Resources } from './resources.ts';
 import { type Coroutine, isCoroutine, POINT, type Resume, type Scheduler, SPINNING } from './scheduler.ts';
 import { Status } from './status.ts';
-import { Unsupported } from './stops.ts';
+import { Hang, Unsupported } from './stops.ts';
 
 /** Where a call stands that could fail. */
 export interface FaultSite {
@@ -86,6 +86,10 @@ export class Calls {
     }
     if (entry.kind !== 'function') throw new Unsupported(entry.name, `a call through ${entry.name}`, this.capture());
     const { record, name: fn } = entry;
+    if (this.trace.full) {
+      const what = this.scheduler.current.callbacks.at(-1)?.name ?? this.scheduler.current.name;
+      throw new Hang(`${what} goes on calling ${fn} without end, beyond the budget of events`, this.capture());
+    }
     const args = decodeArguments(this.memory, record.params, raw);
     const shown = printableArguments(this.memory, record.params, args);
     const { irql } = this.scheduler;

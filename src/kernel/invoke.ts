@@ -14,6 +14,7 @@ import { callSite, localsOf } from './native.ts';
 import { RaisedStatus } from './raised-status.ts';
 import type { CallbackRecord, Params, ReturnKind, Returns } from './record.ts';
 import { type Coroutine, isCoroutine, POINT, type Scheduler } from './scheduler.ts';
+import { Hang } from './stops.ts';
 
 /** The arguments as NDIS or the kernel has them: numbers, addresses, booleans. */
 export type CallbackArguments<P extends Params> = { readonly [K in keyof P]: number | bigint | boolean };
@@ -58,6 +59,7 @@ export class Invoker {
     args: CallbackArguments<P>,
     adapter?: Handle,
   ): Coroutine<Returns[K]> {
+    if (this.trace.full) throw new Hang(`${record.name} is called again and again, beyond the budget of events`);
     const context = this.scheduler.current;
     const raw = Object.keys(record.params).map((name) =>
       BigInt.asUintN(64, BigInt(args[name] as number | bigint | boolean)),

@@ -6,6 +6,9 @@ export interface Where extends Omit<Position, 'seq' | 'callback' | 'adapter'> {
   readonly adapter: Position['adapter'] | undefined;
 }
 
+/** More than this in one run and the driver goes in circles (assumed; the longest run of a real driver seen has 60,000). */
+export const MOST_EVENTS = 250_000;
+
 export class Recorder {
   readonly events: TraceEvent[] = [];
   /** Told of every event. */
@@ -14,6 +17,11 @@ export class Recorder {
 
   constructor(where: () => Where) {
     this.where = where;
+  }
+
+  /** No run that gets anywhere has more. Whoever begins something that could go on for ever asks. */
+  get full(): boolean {
+    return this.events.length > MOST_EVENTS;
   }
 
   /** Appends and returns the event's `seq`. */
