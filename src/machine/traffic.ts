@@ -51,6 +51,12 @@ export const runningOids: readonly OidRequest[] = [
   query('OID_GEN_TRANSMIT_BUFFER_SPACE', 0x0001_0108, 4),
 ];
 
+/**
+ * Sent by the paths that go past NDIS' queue, where the driver has them: a private OID, which no driver knows and each must refuse.
+ * The OIDs Windows itself sends there belong to offloads that a protocol has to set up first.
+ */
+export const privateOid: OidRequest = query('a private OID', 0xff48_5801, 4);
+
 /** Sent before the stack comes down. */
 export const closingOids: readonly OidRequest[] = [
   query('OID_GEN_STATISTICS', 0x0002_0106, 0x98),

@@ -123,6 +123,14 @@ export const MiniportDirectOidRequest = callback({
   returns: 'status',
   irql: D,
 });
+/** No page of its own; the design page says what it has in common with the direct one. */
+export const MiniportSynchronousOidRequest = callback({
+  name: 'MiniportSynchronousOidRequest',
+  page: 'nc-ndis-miniport_synchronous_oid_request',
+  params: { MiniportAdapterContext, OidRequest: IN(NDIS_OID_REQUEST) },
+  returns: 'status',
+  irql: D,
+});
 export const MiniportSendNetBufferLists = callback({
   name: 'MiniportSendNetBufferLists',
   page: 'nc-ndis-miniport_send_net_buffer_lists',

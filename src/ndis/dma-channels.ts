@@ -2,9 +2,10 @@
  * Channels of the system's DMA controller, for subordinate (ISA) NICs. The machine has no such controller and no device that
  * could use one, so claiming a channel fails as the page says for a channel that cannot be had; the rest of the family is
  * then never reached with a handle that is good.
- * Pages: ndis-ndismregisterdmachannel, ndis-ndismderegisterdmachannel, ndis-ndismreaddmacounter.
+ * Pages: ndis-ndismregisterdmachannel, ndis-ndismderegisterdmachannel, ndis-ndismreaddmacounter,
+ * ndis-ndismsetupdmatransfer, ndis-ndismcompletedmatransfer.
  */
-import { pointer } from '../kernel/layout.ts';
+import { pointer, u32 } from '../kernel/layout.ts';
 import { BOOLEAN, D, failsWith, functionsOf, HANDLE, OUT, P, POINTER, ULONG } from '../kernel/record.ts';
 import { hex } from '../trace/units.ts';
 import { emitFact } from './facts.ts';
@@ -13,7 +14,32 @@ import { NDIS_STATUS_FAILURE, NDIS_STATUS_RESOURCE_CONFLICT, NDIS_STATUS_RESOURC
 
 const f = functionsOf<Ndis>();
 
+/** Exported without the M: NdisMSetupDmaTransfer and NdisMCompleteDmaTransfer are macros (ndis.h). */
+const transferring = (page: string) =>
+  f({
+    module: 'NDIS.SYS',
+    page,
+    params: {
+      Status: OUT(u32),
+      MiniportDmaHandle: HANDLE,
+      Buffer: POINTER,
+      Offset: ULONG,
+      Length: ULONG,
+      WriteToDevice: BOOLEAN,
+    },
+    returns: 'void',
+    irql: D,
+    body(ndis, { Status, MiniportDmaHandle }, { fn }) {
+      emitFact(ndis.kernel, 'dma-handle-not-valid', { fn, handle: hex(MiniportDmaHandle), was: 'never registered' });
+      Status.set(NDIS_STATUS_FAILURE);
+      return undefined;
+    },
+  });
+
 export const dmaChannelFunctions = {
+  NdisSetupDmaTransfer: transferring('ndis-ndismsetupdmatransfer'),
+  NdisCompleteDmaTransfer: transferring('ndis-ndismcompletedmatransfer'),
+
   NdisMRegisterDmaChannel: f({
     module: 'NDIS.SYS',
     page: 'ndis-ndismregisterdmachannel',

@@ -1,10 +1,14 @@
-/** OID requests from NDIS to the miniport, one at a time as NDIS 6 serialises them. Pages: nc-ndis-miniport_oid_request, ndis-ndismoidrequestcomplete. */
+/**
+ * OID requests from NDIS to the miniport: regular ones, one at a time as NDIS 6 serialises them; direct ones (6.1), which it does
+ * not; synchronous ones (6.80), which may not pend. Pages: nc-ndis-miniport_oid_request, ndis-ndismoidrequestcomplete,
+ * nc-ndis-miniport_direct_oid_request, ndis-ndismdirectoidrequestcomplete, synchronous-oid-request-interface-in-ndis-6-80.
+ */
 import { D, functionsOf, HANDLE, POINTER, ULONG } from '../kernel/record.ts';
 import type { Coroutine } from '../kernel/scheduler.ts';
 import { Hang } from '../kernel/stops.ts';
-import { type Address, type Handle, hex, SECOND, type VirtualTime } from '../trace/units.ts';
+import { type Address, DISPATCH_LEVEL, type Handle, hex, SECOND, type VirtualTime } from '../trace/units.ts';
 import type { Adapter } from './adapter.ts';
-import { MiniportOidRequest } from './callbacks.ts';
+import { MiniportDirectOidRequest, MiniportOidRequest, MiniportSynchronousOidRequest } from './callbacks.ts';
 import { NDIS_OID_REQUEST } from './driver-structures.ts';
 import type { Ndis } from './ndis.ts';
 import { ObjectType } from './object-header.ts';
@@ -26,8 +30,25 @@ export interface OidResult {
   readonly data: Uint8Array;
 }
 
+/** How a request reaches the driver. Direct and synchronous ones come at DISPATCH_LEVEL, as they may. */
+export type OidPath = keyof typeof paths;
+const paths = {
+  regular: { routine: MiniportOidRequest, handler: 'OidRequestHandler', completion: 'NdisMOidRequestComplete' },
+  direct: {
+    routine: MiniportDirectOidRequest,
+    handler: 'DirectOidRequestHandler',
+    completion: 'NdisMDirectOidRequestComplete',
+  },
+  synchronous: {
+    routine: MiniportSynchronousOidRequest,
+    handler: 'SynchronousOidRequestHandler',
+    completion: 'return',
+  },
+} as const;
+
 interface PendingOid {
   readonly adapter: Handle;
+  readonly path: OidPath;
   readonly request: OidRequest;
   status: number | undefined;
 }
@@ -44,9 +65,10 @@ export class Oids {
   }
 
   /** Sends one request and waits for its end. */
-  *request(adapter: Adapter, request: OidRequest): Coroutine<OidResult> {
+  *request(adapter: Adapter, request: OidRequest, path: OidPath = 'regular'): Coroutine<OidResult> {
     const { kernel } = this.ndis;
-    const routine = adapter.routine('OidRequestHandler');
+    const { handler, completion } = paths[path];
+    const routine = adapter.routine(handler);
     if (routine === undefined) return { status: NDIS_STATUS_NOT_SUPPORTED, data: new Uint8Array(0) };
     adapter.move('OID request');
     const length = typeof request.buffer === 'number' ? request.buffer : request.buffer.length;
@@ -61,23 +83,28 @@ export class Oids {
       InformationBuffer: buffer,
       InformationBufferLength: length,
     });
-    const pending: PendingOid = { adapter: adapter.handle, request, status: undefined };
+    const pending: PendingOid = { adapter: adapter.handle, path, request, status: undefined };
     this.pending.set(address, pending);
     kernel.trace.emit({
       kind: 'fact',
       what: 'oid-request',
       detail: { request: hex(address), oid: request.name, adapter: adapter.handle },
     });
+    const { scheduler } = kernel;
+    const irql = scheduler.irql;
+    if (path !== 'regular') scheduler.setIrql(DISPATCH_LEVEL);
     const returned = yield* kernel.invoker.invoke(
-      MiniportOidRequest,
+      paths[path].routine,
       routine,
       { MiniportAdapterContext: adapter.context, OidRequest: address },
       adapter.handle,
     );
-    if (returned !== NDIS_STATUS_PENDING) pending.status = returned;
+    if (path !== 'regular') scheduler.setIrql(irql);
+    // A synchronous request is over when its routine returns: PENDING is its status then, and none of those allowed.
+    if (returned !== NDIS_STATUS_PENDING || path === 'synchronous') pending.status = returned;
     const ended = yield {
       kind: 'wait',
-      what: `NdisMOidRequestComplete of ${request.name}`,
+      what: `${completion} of ${request.name}`,
       ready: () => pending.status !== undefined,
       deadline: (kernel.clock.now + WATCHDOG) as VirtualTime,
     };
@@ -103,9 +130,9 @@ export class Oids {
   }
 
   /** The driver completes a request; what is not pending is a fact for the rules. */
-  complete(adapter: Handle, address: Address, status: number): void {
+  complete(adapter: Handle, address: Address, status: number, path: OidPath = 'regular'): void {
     const pending = this.pending.get(address);
-    if (pending === undefined || pending.status !== undefined || pending.adapter !== adapter) {
+    if (pending?.path !== path || pending.status !== undefined || pending.adapter !== adapter) {
       this.ndis.kernel.trace.emit({
         kind: 'fact',
         what: 'oid-not-pending',
@@ -124,16 +151,20 @@ export class Oids {
 
 const f = functionsOf<Ndis>();
 
-export const oidFunctions = {
-  NdisMOidRequestComplete: f({
+const completing = (page: string, path: OidPath) =>
+  f({
     module: 'NDIS.SYS',
-    page: 'ndis-ndismoidrequestcomplete',
+    page,
     params: { MiniportAdapterHandle: HANDLE, OidRequest: POINTER, Status: ULONG },
     returns: 'void',
     irql: D,
     body(ndis, { MiniportAdapterHandle, OidRequest, Status }) {
-      ndis.oids.complete(MiniportAdapterHandle, OidRequest, Status);
+      ndis.oids.complete(MiniportAdapterHandle, OidRequest, Status, path);
       return undefined;
     },
-  }),
+  });
+
+export const oidFunctions = {
+  NdisMOidRequestComplete: completing('ndis-ndismoidrequestcomplete', 'regular'),
+  NdisMDirectOidRequestComplete: completing('ndis-ndismdirectoidrequestcomplete', 'direct'),
 };

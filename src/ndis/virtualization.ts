@@ -5,7 +5,20 @@
  */
 import { u8, u16 } from '../kernel/layout.ts';
 import type { PciDevice } from '../kernel/pci.ts';
-import { BOOLEAN, D, failsWith, functionsOf, HANDLE, OUT, P, POINTER, ULONG, USHORT } from '../kernel/record.ts';
+import {
+  A,
+  BOOLEAN,
+  D,
+  failsWith,
+  functionsOf,
+  HANDLE,
+  OUT,
+  P,
+  POINTER,
+  ULONG,
+  ULONG64,
+  USHORT,
+} from '../kernel/record.ts';
 import { Unsupported } from '../kernel/stops.ts';
 import { type Handle, hex } from '../trace/units.ts';
 import type { Adapter } from './adapter.ts';
@@ -68,7 +81,34 @@ function virtualFunction({ kernel }: Ndis, adapter: Handle, fn: string): void {
 const f = functionsOf<Ndis>();
 const busData = { NdisMiniportHandle: HANDLE, VFId: USHORT, Buffer: POINTER, Offset: ULONG, Length: ULONG };
 
+/** A virtual function's channel to its physical one. No device here is a virtual function, so there is nobody at the other end. */
+const configBlock = (page: string) =>
+  f({
+    module: 'NDIS.SYS',
+    page,
+    params: { NdisMiniportHandle: HANDLE, BlockId: ULONG, Buffer: POINTER, Length: ULONG },
+    returns: 'status',
+    irql: A,
+    body(ndis, { NdisMiniportHandle }, { fn }) {
+      checkHandle(ndis, NdisMiniportHandle, fn, ['adapter']);
+      return NDIS_STATUS_FAILURE;
+    },
+  });
+
 export const virtualizationFunctions = {
+  NdisMReadConfigBlock: configBlock('ndis-ndismreadconfigblock'),
+  NdisMWriteConfigBlock: configBlock('ndis-ndismwriteconfigblock'),
+  NdisMInvalidateConfigBlock: f({
+    module: 'NDIS.SYS',
+    page: 'ndis-ndisminvalidateconfigblock',
+    params: { NdisMiniportHandle: HANDLE, VFId: USHORT, BlockMask: ULONG64 },
+    returns: 'void',
+    irql: D,
+    body(ndis, { NdisMiniportHandle }, { fn }) {
+      virtualFunction(ndis, NdisMiniportHandle, fn);
+      return undefined;
+    },
+  }),
   NdisMEnableVirtualization: f({
     module: 'NDIS.SYS',
     page: 'ndis-ndismenablevirtualization',

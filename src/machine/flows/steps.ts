@@ -8,7 +8,7 @@ import { isAskedToSleep, isHaltedForSleep, isPausedForSleep } from '../../ndis/p
 import { NDIS_STATUS_SUCCESS } from '../../ndis/status.ts';
 import type { Value } from '../../trace/events.ts';
 import { hex, MILLISECOND, type VirtualTime } from '../../trace/units.ts';
-import { asked, closingOids, frame, openingOids, outgoing, runningOids } from '../traffic.ts';
+import { asked, closingOids, frame, openingOids, outgoing, privateOid, runningOids } from '../traffic.ts';
 import type { Stage } from './stage.ts';
 
 /** How long the adapter is left alone between steps, so that timers, interrupts and work items have their turn. */
@@ -77,6 +77,7 @@ export function* oids(stage: Stage, adapter: Adapter, requests: readonly OidRequ
 /** Some frames each way, with time for them to travel. */
 export function* traffic(stage: Stage, adapter: Adapter): Coroutine<void> {
   yield* oids(stage, adapter, runningOids);
+  for (const path of ['direct', 'synchronous'] as const) yield* stage.ndis.oids.request(adapter, privateOid, path);
   yield* send(stage, adapter, [1, 60], [2, 1514]);
   yield* breathe(stage);
   for (let number = 3; number <= 6; number++) adapter.device?.receive(frame(number, 60 + 100 * number));
