@@ -68,7 +68,14 @@ const statements = [
   [
     'S10',
     'MiniportHaltEx does not return while receive indications are out.',
-    'The adapter is paused before it is halted, so lists that are out are a fault of the pause first (quirk Q3).',
+    [
+      'NDIS halts an adapter from Paused only, and a pause is complete when every list is back; frames indicated while Paused NDIS',
+      'gives back at once, and tells as `receive-indicated-while-paused`. So a driver whose pause is right has nothing out at halt,',
+      'and no driver can break this statement alone: lists that are out are a fault of the pause first (quirk Q3), and are told',
+      'once more under the second rule where MiniportHaltEx then does not wait either, or under `nbl-freed-while-indicated` where it',
+      'frees them. The twin of the first rule has a halt that waits, and shows that rule only; both together are a test of',
+      '`src/contract/rules.test.ts`.',
+    ].join('\n'),
     ['pause-completes-before-nbls-returned', 'halt-returns-before-nbls-returned'],
   ],
   [
