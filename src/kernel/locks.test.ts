@@ -262,3 +262,23 @@ describe('IRQL', () => {
     expect(seen).toEqual([9, true, true, 0, false]);
   });
 });
+
+describe('a wait with a spin lock held', () => {
+  it('is a fact; one that is over at once is none', () => {
+    const { wdk, kernel, run, lock, sleep, facts } = machine();
+    const other = at(lock, 64);
+    run(function* () {
+      yield* wdk.KeInitializeSpinLock({ SpinLock: lock });
+      // Taken without raising the IRQL, so that the wait itself is at a level it may be at.
+      yield* wdk.KeAcquireSpinLockAtDpcLevel({ SpinLock: lock });
+      yield* wdk.KeInitializeEvent({ Event: other, Type: 0, State: true });
+      yield* wdk.KeWaitForSingleObject({ Object: other, WaitReason: 0, WaitMode: 0, Alertable: false });
+      expect(facts()).not.toContain('waits-with-locks');
+      yield* sleep(1);
+      yield* wdk.KeReleaseSpinLockFromDpcLevel({ SpinLock: lock });
+      yield* sleep(1);
+    });
+    const told = kernel.trace.events.filter((event) => event.kind === 'fact' && event.what === 'waits-with-locks');
+    expect(told).toMatchObject([{ detail: { fn: 'KeDelayExecutionThread', why: 'waits' } }]);
+  });
+});
