@@ -6,6 +6,8 @@ interface Consequence {
   readonly cause: RegExp;
   /** Only causes with this in their message. */
   readonly saying?: RegExp;
+  /** Only consequences with this in theirs. */
+  readonly said?: RegExp;
   readonly follows: ReadonlySet<string>;
   readonly when: (cause: Finding, finding: Finding) => boolean;
 }
@@ -31,6 +33,13 @@ const consequences: readonly Consequence[] = [
       'halt-frees-memory-under-dma',
       'halt-then-reinit-stale-state',
     ]),
+    when: later,
+  },
+  // What is still held cannot be had a second time.
+  {
+    cause: /^(halt|init-fail)-lea(ks|ves)-/,
+    follows: new Set(['halt-then-reinit-stale-state']),
+    said: /though no call fails in it/,
     when: later,
   },
   // Why memory that was given back is used, or something given back again; that it is, is said by the first name.
@@ -73,8 +82,9 @@ export function withoutConsequences(findings: readonly Finding[]): Finding[] {
   const explains = (other: Finding, finding: Finding) =>
     other !== finding &&
     consequences.some(
-      ({ cause, saying, follows, when }) =>
+      ({ cause, saying, said, follows, when }) =>
         follows.has(finding.rule) &&
+        said?.test(finding.message) !== false &&
         cause.test(other.rule) &&
         saying?.test(other.message) !== false &&
         when(other, finding),

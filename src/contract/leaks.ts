@@ -389,6 +389,7 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
     const row = byType.get(holding.acquired.type);
     if (row === undefined || row.scope !== 'adapter' || adapterOf(view, holding) !== span.adapter) continue;
     if (heldOverSleep(view, span, holding) || isConsequence(view, leave.seq, holding, held)) continue;
+    if (!failed && passedOn(view, span, holding)) continue;
     const late =
       row.allocation === true &&
       !failed &&
@@ -423,6 +424,17 @@ export function heldOverSleep(view: TraceView, span: Span, holding: Holding): bo
 }
 
 const MEMORY = new Set(['memory', 'pool']);
+
+/**
+ * Whether it was made for all adapters: made without an adapter's handle, it outlives this halt because others live, and the
+ * halt of another gives it back.
+ */
+function passedOn(view: TraceView, { adapter, leave }: Span, { acquired, undone }: Holding): boolean {
+  const end = leave?.seq ?? 0;
+  if (acquired.owner !== undefined || undone === undefined || undone.seq < end) return false;
+  if (undone.callback !== 'MiniportHaltEx' || undone.adapter === adapter) return false;
+  return view.runs('MiniportInitializeEx').some((init) => init.adapter === undone.adapter && init.enter.seq < end);
+}
 
 /** Whether this routine had cancelled the timer before it was set once more, as its callback does that sets it each time. */
 function wasCancelled(view: TraceView, { enter }: Span, { acquired }: Holding): boolean {
