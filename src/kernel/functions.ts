@@ -6,6 +6,7 @@ import { cStringFunctions } from './c-strings.ts';
 import { callbackFunctions } from './callbacks.ts';
 import { cancelSafeQueueFunctions } from './cancel-safe-queues.ts';
 import { contiguousMemoryFunctions } from './contiguous-memory.ts';
+import { devicePropertyFunctions } from './device-properties.ts';
 import { deviceQueueFunctions } from './device-queues.ts';
 import { dmaAdapterFunctions } from './dma-adapters.ts';
 import { dpcFunctions } from './dpcs.ts';
@@ -104,6 +105,7 @@ export const kernelFunctions = {
   ...timerFunctions,
   ...waitFunctions,
   ...dmaAdapterFunctions,
+  ...devicePropertyFunctions,
   ...deviceQueueFunctions,
   ...executiveWorkItemFunctions,
   ...interruptObjectFunctions,

@@ -12,6 +12,7 @@ import { Callbacks } from './callbacks.ts';
 import { Calls, type FaultPlan, noFaults } from './calls.ts';
 import { CancelSafeQueues } from './cancel-safe-queues.ts';
 import { Clock } from './clock.ts';
+import { DeviceProperties } from './device-properties.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { DmaAdapters } from './dma-adapters.ts';
 import { Dpcs, KernelDpcs } from './dpcs.ts';
@@ -94,6 +95,7 @@ export class Kernel {
   readonly ioDrivers: IoDrivers;
   readonly irps: Irps;
   readonly devices: Devices;
+  readonly deviceProperties = new DeviceProperties();
   readonly eventProviders: EventProviders;
   readonly callbacks: Callbacks;
   readonly csqs: CancelSafeQueues;

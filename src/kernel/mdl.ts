@@ -447,6 +447,28 @@ export const mdlFunctions = {
     body: (kernel, { HighAddress, TotalBytes }, { fn, soft }) =>
       allocatePages(kernel, HighAddress, granted(TotalBytes, soft), fn),
   }),
+  MmAllocateNodePagesForMdlEx: f({
+    ...common,
+    page: 'wdm-mmallocatenodepagesformdlex',
+    params: {
+      LowAddress: SIZE_T,
+      HighAddress: SIZE_T,
+      SkipBytes: SIZE_T,
+      TotalBytes: SIZE_T,
+      CacheType: ULONG,
+      IdealNode: ULONG,
+      Flags: ULONG,
+    },
+    returns: 'pointer',
+    irql: A,
+    acquires: { type: 'mdl-pages', key: (_, result) => result, detail: ({ TotalBytes }) => ({ TotalBytes }) },
+    failures: [
+      failsNull,
+      { ...fewerPages, when: (args) => fewerPages.when(args) && (args.Flags & MM_ALLOCATE_FULLY_REQUIRED) === 0 },
+    ],
+    body: (kernel, { HighAddress, TotalBytes }, { fn, soft }) =>
+      allocatePages(kernel, HighAddress, granted(TotalBytes, soft), fn),
+  }),
   MmFreePagesFromMdl: f({
     ...common,
     page: 'wdm-mmfreepagesfrommdl',
