@@ -53,6 +53,18 @@ describe('what another finding explains', () => {
     ]);
   });
 
+  it('is a pool that goes while a leaked member is out, and a member that is freed to a pool that is gone', () => {
+    expect(left(found('pool-freed-before-members', 4), found('halt-leaks-nbl', 6))).toEqual(['halt-leaks-nbl']);
+    const late = found('memory-use-after-free', 5, 'MiniportHaltEx reads offset 0 of NET_BUFFER_LIST pool, freed.');
+    expect(left(found('pool-freed-before-members', 4), late)).toEqual(['pool-freed-before-members']);
+    expect(left(found('pool-freed-before-members', 4), found('memory-use-after-free', 5))).toHaveLength(2);
+  });
+
+  it('is freeing the frames that a pause did not wait for', () => {
+    const early = found('pause-completes-before-nbls-returned', 4);
+    expect(left(early, found('nbl-freed-while-indicated', 6))).toEqual(['pause-completes-before-nbls-returned']);
+  });
+
   it('is a bug check right behind an error', () => {
     expect(left(found('memory-overrun', 4), found('driver-bugcheck', 6))).toEqual(['memory-overrun']);
     expect(left(found('halt-order-not-reverse', 4, '', 'note'), found('driver-bugcheck', 6))).toHaveLength(2);

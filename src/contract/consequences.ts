@@ -61,6 +61,24 @@ const consequences: readonly Consequence[] = [
     follows: new Set(['halt-frees-memory-under-dma']),
     when: inTheSameRun,
   },
+  // A member that nobody frees is still out when its pool goes; one that is freed after the pool is freed to nowhere.
+  {
+    cause: /^(halt|init-fail)-leaks-(nbl|nb|clone-nbl)$/,
+    follows: new Set(['pool-freed-before-members']),
+    when: inTheSameRun,
+  },
+  {
+    cause: /^pool-freed-before-members$/,
+    follows: new Set(['memory-use-after-free']),
+    said: /NET_BUFFER/,
+    when: later,
+  },
+  // Frames that were still out when the pause was said to be complete are out when halt frees them.
+  {
+    cause: /^pause-completes-before-nbls-returned$/,
+    follows: new Set(['nbl-freed-while-indicated']),
+    when: later,
+  },
   // A lock that stays held keeps the IRQL up, and whoever wants it next waits for ever.
   { cause: /^lock-held-at-return$/, follows: new Set(['irql-changed-by-callback']), when: atOnceOrLater },
   { cause: /^lock-held-at-return$/, follows: new Set(['spin-lock-misuse', ...HANGS]), when: later },

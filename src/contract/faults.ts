@@ -124,6 +124,9 @@ function freedByHalt(view: TraceView, fault: EventOf<'fault'>): string | undefin
   return key === halt.enter.args.MiniportAdapterContext ? 'halt-frees-context-early' : undefined;
 }
 
+/** What NDIS itself could not give shows there, without a failure injected. */
+const ACQUIRING = ['DriverEntry', 'MiniportSetOptions', 'MiniportAddDevice', 'MiniportInitializeEx'];
+
 /** NULL is used: because initialize went on without what it did not get, because the ISR came too early, or untested. */
 function nullRule(view: TraceView, fault: EventOf<'fault'>): string {
   if (fault.access === 'execute') return 'driver-jumps-to-nowhere';
@@ -131,6 +134,8 @@ function nullRule(view: TraceView, fault: EventOf<'fault'>): string {
     return 'interrupt-registered-too-early';
   }
   const injected = view.of('return').findLast((event) => event.injected !== undefined && event.seq < fault.seq);
+  // Nothing has failed, so it is no result that went untested.
+  if (injected === undefined && !ACQUIRING.includes(fault.callback ?? 'DriverEntry')) return 'driver-access-violation';
   const init = injected === undefined ? undefined : view.during(injected.seq, 'MiniportInitializeEx');
   const wentOn = init?.leave !== undefined && init.leave.seq < fault.seq && init.leave.result === '0x0';
   return wentOn && injected?.callback === 'MiniportInitializeEx' ? 'init-fail-returns-success' : 'init-ignores-result';

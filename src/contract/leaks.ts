@@ -445,15 +445,12 @@ function wasCancelled(view: TraceView, { enter }: Span, { acquired }: Holding): 
 
 /**
  * What another finding already says: a timer object that is set or whose callback is under way could not be freed, nor a work
- * item that is queued or running; a timer that was freed while set cannot be cancelled any more, nor a member of a pool that is
- * gone be freed; and what NDIS refused to take back was at least offered.
+ * item that is queued or running; a timer that was freed while set cannot be cancelled any more; and what NDIS refused to take back
+ * was at least offered.
  */
 function isConsequence(view: TraceView, seq: number, { acquired }: Holding, held: readonly Holding[]): boolean {
   if (view.of('undo').some(({ outcome, resource }) => outcome === 'refused' && resource === acquired.resource)) {
     return true;
-  }
-  if (acquired.type === 'nb' || acquired.type === 'nbl') {
-    return view.facts('pool-freed-with-members').some(({ detail }) => detail.pool === acquired.detail.PoolHandle);
   }
   if (acquired.type === 'timer-object') {
     const set = held.some(({ acquired: other }) => other.type === 'timer-set' && other.key === acquired.key);
