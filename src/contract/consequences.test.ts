@@ -20,6 +20,18 @@ describe('what another finding explains', () => {
     expect(left(stale, found('memory-use-after-free', 9))).toEqual(['halt-then-reinit-stale-state']);
   });
 
+  it('is the second free of what halt took from MiniportAddDevice, and no other', () => {
+    const of = (finding: Finding, key: string): Finding => ({
+      ...finding,
+      resource: { type: 'memory', key, fn: 'NdisAllocateMemoryWithTagPriority', detail: {}, acquired: [] },
+    });
+    const taken = of(found('halt-frees-add-device-context', 3), '0x1');
+    expect(left(taken, of(found('memory-double-free', 5), '0x1'), of(found('memory-double-free', 6), '0x2'))).toEqual([
+      'halt-frees-add-device-context',
+      'memory-double-free',
+    ]);
+  });
+
   it('is every ring freed under a NIC that nobody stops, but none under one that is stopped later', () => {
     const freed = [found('halt-frees-memory-under-dma', 3), found('halt-frees-memory-under-dma', 4)];
     const running = found(

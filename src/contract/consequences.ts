@@ -54,6 +54,17 @@ const consequences: readonly Consequence[] = [
     ]),
     when: atOnce,
   },
+  // What halt took from MiniportAddDevice is gone for the next life, and for MiniportRemoveDevice.
+  {
+    cause: /^halt-frees-add-device-context$/,
+    follows: new Set([
+      'memory-use-after-free',
+      'memory-double-free',
+      'undo-without-acquire',
+      'halt-then-reinit-stale-state',
+    ]),
+    when: (cause, finding) => cause.seq < finding.seq && cause.resource?.key === finding.resource?.key,
+  },
   // A NIC that is never stopped: the rings are freed under it, but stopping it is what is missing.
   {
     cause: /^halt-leaves-nic-running$/,
