@@ -8,7 +8,7 @@ interface Consequence {
   readonly saying?: RegExp;
   /** Only consequences with this in theirs. */
   readonly said?: RegExp;
-  readonly follows: ReadonlySet<string>;
+  readonly follows: { has(rule: string): boolean };
   readonly when: (cause: Finding, finding: Finding) => boolean;
 }
 
@@ -16,6 +16,8 @@ const later: Consequence['when'] = (cause, finding) => cause.seq < finding.seq;
 const atOnceOrLater: Consequence['when'] = (cause, finding) => cause.seq <= finding.seq;
 const atOnce: Consequence['when'] = (cause, finding) => cause.seq === finding.seq;
 const inTheSameRun: Consequence['when'] = () => true;
+
+const matching = (pattern: RegExp) => ({ has: (rule: string) => pattern.test(rule) });
 
 const HANGS = ['halt-hang', 'pause-hang', 'driver-hang'];
 
@@ -34,6 +36,12 @@ const consequences: readonly Consequence[] = [
       'halt-then-reinit-stale-state',
     ]),
     when: later,
+  },
+  // What was still under way had not come to giving things back yet.
+  {
+    cause: /^(halt|init-fail)-returns-with-(async-work|timer-callback)$/,
+    follows: matching(/^(halt|init-fail)-leaks-/),
+    when: atOnce,
   },
   // What is still held cannot be had a second time.
   {

@@ -1,6 +1,7 @@
 /** Undo calls that name the wrong thing, the right thing twice, or the right thing with other arguments: contract.md A. */
 import type { EventOf, UndoOutcome } from '../trace/events.ts';
 import { family, type Row, type Violation } from './rule.ts';
+import type { TraceView } from './view.ts';
 
 type Bad = Exclude<UndoOutcome, 'undone'>;
 
@@ -126,10 +127,33 @@ function* crossed(event: EventOf<'undo'>): Iterable<Violation & { rule: string }
   };
 }
 
+/** Made through the adapter's scatter/gather DMA registration, and given back through it. */
+const OF_THE_DMA = new Set(['shared-memory', 'shared-memory-async', 'sg-list']);
+
+/** Given back in order, but after the DMA registration it was made with: contract.md A1 (halt-leaks-sg-dma) and A4. */
+function* afterItsDma(view: TraceView, event: EventOf<'undo'>): Iterable<Violation & { rule: string }> {
+  if (!OF_THE_DMA.has(event.type)) return;
+  const made = view.holdings.find(({ acquired }) => acquired.resource === event.resource)?.acquired;
+  const registrations = view.holdings.filter(
+    ({ acquired }) =>
+      acquired.type === 'sg-dma' && acquired.adapter === made?.adapter && acquired.seq < (made?.seq ?? 0),
+  );
+  const gone = registrations.at(-1)?.undone;
+  const live = registrations.some(({ undone }) => undone === undefined || undone.seq > event.seq);
+  if (made === undefined || gone === undefined || live) return;
+  yield {
+    rule: 'dma-use-after-deregister',
+    seq: event.seq,
+    message: `${event.callback ?? 'The driver'} gives back with ${event.fn} what ${made.fn} gave, after ${gone.fn} has taken away the DMA it was made with; the other way round.`,
+    stack: event.stack,
+  };
+}
+
 export const misuse = family(rows, function* (view): Iterable<Violation & { rule: string }> {
   for (const event of view.of('undo')) {
     if (event.outcome === 'undone') {
       yield* crossed(event);
+      yield* afterItsDma(view, event);
       continue;
     }
     const acquired = view.holdings.find((holding) => holding.acquired.resource === event.resource)?.acquired;

@@ -9,7 +9,7 @@ import { describe, type Scenario } from '../machine/scenario.ts';
 import { Causes } from './causes.ts';
 import type { Outcome } from './outcome.ts';
 import type { Phase, Seen } from './phase.ts';
-import { phases, plainPhase } from './plan.ts';
+import { phases as everyPhase, plainPhase } from './plan.ts';
 import { type CheckResult, counts, type KeptTrace, type PhaseResult } from './result.ts';
 import { deviations, simpler } from './shrink.ts';
 import { balance, coverage, reasons } from './summary.ts';
@@ -39,13 +39,13 @@ export function* explore(
 ): Generator<Batch, CheckResult, readonly Outcome[]> {
   const session = new Session(driver, options);
   const seen = yield* session.plain();
-  for (const phase of options.phases ?? phases) yield* session.phase(phase, seen);
+  for (const phase of options.phases ?? everyPhase) yield* session.phase(phase, seen);
   yield* session.shrink();
   return yield* session.result(seen);
 }
 
 /** How often a witness is made simpler at most: each step plays a handful of scenarios. */
-const SHRINKS = 8;
+const SHRINKS = 32;
 
 class Session {
   private readonly driver: DriverFile;
@@ -70,9 +70,10 @@ class Session {
 
   /** Plays a phase's batches until it ends or there is enough. */
   *phase(phase: Phase, seen: Seen | undefined, keepEvents = false): Generator<Batch, void, readonly Outcome[]> {
-    const { now, budget, enough } = this.options;
+    const { now, budget, enough, phases } = this.options;
     const started = now();
     const before = { ...this.totals };
+    const end = Math.min(budget, before.run + Math.ceil(budget * (phases === undefined ? (phase.share ?? 1) : 1)));
     let events = 0;
     let cut = false;
     const play = phase.play(seen as Seen);
@@ -80,14 +81,15 @@ class Session {
       this.ended ??= this.totals.run >= budget ? 'budget' : enough?.(this.causes.list().filter(isError).length);
       cut = this.ended !== undefined && step.value.length > 0;
       if (this.ended !== undefined) break;
-      const scenarios = step.value.slice(0, budget - this.totals.run);
+      const scenarios = step.value.slice(0, end - this.totals.run);
       const outcomes = scenarios.length === 0 ? [] : yield { phase: phase.name, scenarios, keepEvents };
       for (const outcome of outcomes) {
         this.add(outcome);
         events += outcome.length;
       }
       if (outcomes.length < step.value.length) {
-        this.ended ??= enough?.(this.causes.list().filter(isError).length) ?? 'budget';
+        this.ended ??= enough?.(this.causes.list().filter(isError).length);
+        if (this.totals.run >= budget) this.ended ??= 'budget';
         cut = true;
         break;
       }

@@ -4,12 +4,17 @@ import type { EventOf, TraceEvent } from '../trace/events.ts';
 import { listed, type Phase } from './phase.ts';
 
 /** What the rest of the system does otherwise than in the plain run. */
-export const waysToHalt: Phase = listed('ways to halt', () => [
+export const waysToHalt: Phase = listed('ways to halt', ({ plain }) => [
   { ...plainScenario, flow: 'init-halt' },
   { ...plainScenario, returnReceives: 'late' },
+  ...(indicates(plain.events) ? [{ ...plainScenario, returnReceives: 'at-once' } as const] : []),
   { ...plainScenario, workers: 'late' },
   { ...plainScenario, flow: 'shutdown' },
 ]);
+
+/** Whether a pause may find frames out, or none. */
+const indicates = (plain: readonly TraceEvent[]): boolean =>
+  plain.some((event) => event.kind === 'call' && event.fn === 'NdisMIndicateReceiveNetBufferLists');
 
 /**
  * Interrupts at bad moments: by line instead of messages; one more of them just as the driver deregisters; one as it begins to

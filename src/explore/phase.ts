@@ -16,6 +16,8 @@ export type Play = Generator<readonly Scenario[], void, readonly Outcome[]>;
 export interface Phase {
   /** For the report's line. */
   readonly name: string;
+  /** The part of the budget it may use; all of what is left by default. */
+  readonly share?: number;
   /**
    * Yields batches of scenarios and is given their outcomes, in the same order. Batches may be large: their scenarios are
    * played side by side. When the budget ends, the last batch comes back shorter and the phase is not resumed.

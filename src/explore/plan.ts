@@ -5,6 +5,7 @@ import { flowsPhase } from './flows.ts';
 import { lateInterrupts, waysToHalt } from './halting.ts';
 import { hardwareTroubles } from './hardware.ts';
 import { listed, type Phase } from './phase.ts';
+import { races, rareRaces } from './races.ts';
 import { settings } from './settings.ts';
 
 export const plainPhase: Phase = listed('plain run', () => [plainScenario]);
@@ -17,5 +18,7 @@ export const phases: readonly Phase[] = [
   faultsOfFlows,
   hardwareTroubles,
   settings,
+  races,
+  rareRaces,
   pairsOfFaults,
 ];

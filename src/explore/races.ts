@@ -33,16 +33,17 @@ const bases: readonly Scenario[] = [
 ];
 
 /** A phase that plays each base with the strategy; its line in the report says whether it was cut. */
-export const racesBy = (strategy: ScheduleStrategy, scenarios: readonly Scenario[] = bases): Phase => ({
+export const racesBy = (strategy: ScheduleStrategy, scenarios: readonly Scenario[] = bases, share = 1): Phase => ({
   name: `races: ${strategy.name}`,
+  share,
   *play() {
     for (const base of scenarios) yield* inOrders(strategy, base);
   },
 });
 
 /** All orders with at most one preemption; every race of two contexts that one switch decides. */
-export const races: Phase = racesBy(systematic(1));
+export const races: Phase = racesBy(systematic(1), bases, 0.3);
 /** What needs more switches, by chance. */
-export const rareRaces: Phase = racesBy(pct({ seed: 1, depth: 3, runs: 200 }));
+export const rareRaces: Phase = racesBy(pct({ seed: 1, depth: 3, runs: 200 }), bases, 0.1);
 /** All of the plain course with two: exhaustive only for small drivers. */
 export const deepRaces: Phase = racesBy(systematic(2), [plainScenario]);
