@@ -12,7 +12,7 @@ const define = { 'process.env.NODE_ENV': '"production"', HALTEX_VERSION: JSON.st
 export default defineConfig({
   root: 'src/web/app',
   base: './',
-  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact', development: false } },
   define,
   plugins: [bundledSamples(), viewerOfReports(), offline()],
   worker: { format: 'es', plugins: () => [icedForBrowsers()] },

@@ -9,7 +9,8 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const MODULE = 'virtual:samples';
 
 function list(): Sample[] {
-  const rules = readdirSync(join(root, 'samples/c/broken'));
+  const twins = readdirSync(join(root, 'samples/c/broken'));
+  const rules = twins.filter((rule) => existsSync(join(root, `samples/c/broken/${rule}/${rule}.sys`)));
   const inC = (folder: string, name: string, breaks?: string): Sample => {
     const pdb = `samples/c/${folder}/${name}.pdb`;
     return {

@@ -143,7 +143,7 @@ export function App() {
         <ResultView
           data={stage.data}
           notices={stage.notices}
-          exported={(reporter) => engine.current?.export(reporter) ?? Promise.resolve('')}
+          exported={(reporter) => engine.current?.export(reporter) ?? Promise.resolve(undefined)}
           onAgain={() => {
             end();
             setStage({ at: 'start' });

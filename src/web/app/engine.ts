@@ -14,7 +14,7 @@ export interface EngineEvents {
 
 export class Engine {
   private readonly worker: Worker;
-  private readonly waiting = new Map<string, (text: string) => void>();
+  private readonly waiting = new Map<string, (text: string | undefined) => void>();
 
   constructor(check: Check, events: EngineEvents) {
     this.worker = new Worker(underThisPolicy(new URL(workerAddress, import.meta.url)), {
@@ -27,8 +27,8 @@ export class Engine {
       if (data.kind === 'result') events.onResult(data.data, data.notices);
       if (data.kind === 'refused') events.onRefused(data.why);
       if (data.kind === 'fault') events.onFault(data.text);
-      if (data.kind === 'exported') {
-        this.waiting.get(data.reporter)?.(data.text);
+      if (data.kind === 'exported' || data.kind === 'not-exported') {
+        this.waiting.get(data.reporter)?.(data.kind === 'exported' ? data.text : undefined);
         this.waiting.delete(data.reporter);
       }
     };
@@ -43,8 +43,8 @@ export class Engine {
     this.say({ kind: 'stop' });
   }
 
-  /** A report of the result, as text. */
-  export(reporter: string): Promise<string> {
+  /** A report of the result, as text; undefined where what it needs could not be loaded. */
+  export(reporter: string): Promise<string | undefined> {
     return new Promise((resolve) => {
       this.waiting.set(reporter, resolve);
       this.say({ kind: 'export', reporter });

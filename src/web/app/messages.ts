@@ -54,4 +54,5 @@ export type FromEngine =
   | { readonly kind: 'refused'; readonly why: string }
   /** haltex is wrong. */
   | { readonly kind: 'fault'; readonly text: string }
-  | { readonly kind: 'exported'; readonly reporter: string; readonly text: string };
+  | { readonly kind: 'exported'; readonly reporter: string; readonly text: string }
+  | { readonly kind: 'not-exported'; readonly reporter: string };

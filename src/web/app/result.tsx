@@ -7,7 +7,8 @@ import { Brand } from './start.tsx';
 interface Props {
   readonly data: ReportData;
   readonly notices: readonly string[];
-  readonly exported: (reporter: string) => Promise<string>;
+  /** Undefined when it could not be made. */
+  readonly exported: (reporter: string) => Promise<string | undefined>;
   readonly onAgain: () => void;
 }
 
@@ -22,17 +23,21 @@ const files: readonly (readonly [reporter: string, words: string, ending: string
 
 export function ResultView({ data, notices, exported, onAgain }: Props) {
   const [busy, setBusy] = useState<string | undefined>(undefined);
+  const [lost, setLost] = useState(false);
   const name = data.driver.replace(/\.\w+$/, '');
   const download = async (reporter: string, ending: string, type: string) => {
     setBusy(reporter);
-    const address = URL.createObjectURL(new Blob([await exported(reporter)], { type }));
+    const text = await exported(reporter);
+    setBusy(undefined);
+    setLost(text === undefined);
+    if (text === undefined) return;
+    const address = URL.createObjectURL(new Blob([text], { type }));
     const link = document.createElement('a');
     link.href = address;
     link.download = `${name}${ending}`;
     link.click();
     // The browser reads it after the click.
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
-    setBusy(undefined);
   };
   return (
     <div class="result">
@@ -55,6 +60,11 @@ export function ResultView({ data, notices, exported, onAgain }: Props) {
           Check another
         </button>
       </section>
+      {lost && (
+        <p role="alert" class="problem lost">
+          The report could not be written: a part of it could not be loaded. Is the network gone, or the server?
+        </p>
+      )}
       {notices.length > 0 && (
         <section class="notices" aria-label="About the files given">
           {notices.map((notice) => (

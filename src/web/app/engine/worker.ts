@@ -44,9 +44,12 @@ async function exported(reporter: string): Promise<void> {
   say({ kind: 'exported', reporter, text: write(last.result, context) });
 }
 
+/** The address of this script; Vite would take it for an asset's where it stands in a URL. */
+const here = import.meta.url;
+
 /** The viewer that HTML reports carry, among the page's own files. */
 async function viewerOfReports() {
-  const text = async (name: string) => (await fetch(new URL(`../report/${name}`, import.meta.url))).text();
+  const text = async (name: string) => (await fetch(new URL(`../report/${name}`, here))).text();
   const [script, style] = await Promise.all([text('viewer.js'), text('viewer.css')]);
   return { script, style };
 }
@@ -64,6 +67,7 @@ function failed(error: unknown): void {
 page.onmessage = ({ data }) => {
   if (data.kind === 'stop') stopped = true;
   if (data.kind === 'check') check(data.check).catch(failed);
-  if (data.kind === 'export') exported(data.reporter).catch(failed);
+  if (data.kind === 'export')
+    exported(data.reporter).catch(() => say({ kind: 'not-exported', reporter: data.reporter }));
 };
 say({ kind: 'ready' });
