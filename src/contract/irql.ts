@@ -118,7 +118,7 @@ function rangeOf(view: TraceView, call: EventOf<'call'>, record: AnyFunction): {
     const set = view
       .heldAt(call.seq)
       .find(({ acquired }) => acquired.type === 'timer-set' && acquired.key === call.args.TimerObject);
-    if (set?.acquired.detail.Periodic === true) {
+    if (Number(set?.acquired.detail.period ?? 0) > 0) {
       return { range: { min: record.irql.min, max: record.irql.min }, rule: 'irql-cancel-periodic-timer' };
     }
   }

@@ -34,8 +34,9 @@ const unloaded: Moment = {
 
 const records: Readonly<Record<string, AnyFunction>> = { ...kernelFunctions, ...ndisFunctions };
 
+/** A few of them by name: a new function of a kind that has many changes no page. */
 const named = (names: readonly string[]) =>
-  names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
+  names.length <= 3 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and others`;
 
 /** The functions that acquire a kind and those that undo it, by their records; empty where only a body knows. */
 function functionsOf(type: string): { readonly acquiring: string; readonly undoing: string } {

@@ -1,0 +1,10 @@
+/** Broken on purpose: a lock needs no freeing, it seems. */
+import { NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS, NULL } from 'haltex';
+import { miniport } from '../miniport.ts';
+
+export default miniport((wdk) => ({
+  *initialize(adapter) {
+    adapter.RwLock = yield* wdk.NdisAllocateRWLock({ NdisHandle: adapter.AdapterHandle });
+    return adapter.RwLock === NULL ? NDIS_STATUS_RESOURCES : NDIS_STATUS_SUCCESS;
+  },
+}));

@@ -1,0 +1,17 @@
+/** Broken on purpose: initialize goes on without its table, and the send routine uses it. */
+import { NDIS_STATUS_SUCCESS, NULL } from 'haltex';
+import { allocate, completeSend, free, miniport } from '../miniport.ts';
+
+export default miniport((wdk) => ({
+  *initialize(adapter) {
+    adapter.Buffer = yield* allocate(wdk, adapter.AdapterHandle, 64);
+    return NDIS_STATUS_SUCCESS;
+  },
+  *send(adapter, list) {
+    wdk.memory.writeU32(adapter.Buffer, wdk.memory.readU32(adapter.Buffer) + 1);
+    yield* completeSend(wdk, adapter, list);
+  },
+  *halt(adapter) {
+    if (adapter.Buffer !== NULL) yield* free(wdk, adapter.Buffer);
+  },
+}));

@@ -1,0 +1,10 @@
+/** Mended: once. */
+import { NDIS_STATUS_PENDING } from 'haltex';
+import { miniport } from '../miniport.ts';
+
+export default miniport((wdk) => ({
+  *pause({ AdapterHandle }) {
+    yield* wdk.NdisMPauseComplete({ MiniportAdapterHandle: AdapterHandle });
+    return NDIS_STATUS_PENDING;
+  },
+}));

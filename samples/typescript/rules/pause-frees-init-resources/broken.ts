@@ -1,0 +1,19 @@
+/** Broken on purpose: pause frees what initialize allocated. */
+import { NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS, NULL } from 'haltex';
+import { allocate, free, miniport } from '../miniport.ts';
+
+export default miniport((wdk) => ({
+  *initialize(adapter) {
+    adapter.Buffer = yield* allocate(wdk, adapter.AdapterHandle, 64);
+    return adapter.Buffer === NULL ? NDIS_STATUS_RESOURCES : NDIS_STATUS_SUCCESS;
+  },
+
+  *pause(adapter) {
+    if (adapter.Buffer !== NULL) yield* free(wdk, adapter.Buffer);
+    adapter.Buffer = NULL;
+    return NDIS_STATUS_SUCCESS;
+  },
+  *halt(adapter) {
+    if (adapter.Buffer !== NULL) yield* free(wdk, adapter.Buffer);
+  },
+}));

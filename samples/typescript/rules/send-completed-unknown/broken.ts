@@ -1,0 +1,9 @@
+/** Broken on purpose: each send is completed twice. */
+import { completeSend, miniport } from '../miniport.ts';
+
+export default miniport((wdk) => ({
+  *send(adapter, list) {
+    yield* completeSend(wdk, adapter, list);
+    yield* completeSend(wdk, adapter, list);
+  },
+}));

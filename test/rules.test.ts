@@ -1,0 +1,28 @@
+/** The pairs of samples/typescript/rules, which docs/rules/ shows: one form breaks its rule and no other, the other breaks none. */
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { catalogue } from '../src/contract/rules.ts';
+import { checkOf, rulesOf } from './sample-checks.ts';
+
+const folder = fileURLToPath(new URL('../samples/typescript/rules/', import.meta.url));
+const pairs = readdirSync(folder).filter((name) => !name.endsWith('.ts'));
+
+it('pairs are named by rules', () => {
+  const ids = catalogue().map(({ id }) => id);
+  expect(pairs.filter((rule) => !ids.includes(rule))).toEqual([]);
+  expect(pairs.length).toBeGreaterThanOrEqual(25);
+});
+
+describe.each(pairs)('%s', (rule) => {
+  it('is broken', async () => {
+    const result = await checkOf({ path: `${folder}${rule}/broken.ts`, breaks: rule });
+    expect(rulesOf(result)).toEqual([rule]);
+    expect(result.unsupported).toEqual([]);
+  });
+
+  it('is mended', async () => {
+    const result = await checkOf({ path: `${folder}${rule}/mended.ts`, breaks: rule });
+    expect({ rules: rulesOf(result), verdict: result.verdict }).toEqual({ rules: [], verdict: 'clean' });
+  });
+});
