@@ -37,6 +37,16 @@ describe('flows on clean drivers', () => {
     PATIENCE,
   );
 
+  it('give a pause sends to find, time to pass while paused, and a cancel', async () => {
+    const sample = clean.find((one) => nameOf(one) === 'typescript/minimal.ts') as Sample;
+    const { events } = run(await machineOf(sample), plainScenario);
+    const entered = events.filter((event) => event.kind === 'enter');
+    const at = (callback: string) => entered.findLast((event) => event.callback === callback);
+    expect(at('MiniportCancelSend')).toBeDefined();
+    expect(at('MiniportPause')?.time).toBe(at('MiniportSendNetBufferLists')?.time);
+    expect(at('MiniportHaltEx')?.time).toBeGreaterThan(at('MiniportPause')?.time ?? 0);
+  });
+
   it(
     'a flow gives the same trace on a new workbench',
     async () => {

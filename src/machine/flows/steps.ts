@@ -14,6 +14,9 @@ import type { Stage } from './stage.ts';
 /** How long the adapter is left alone between steps, so that timers, interrupts and work items have their turn. */
 export const BREATH = 50 * MILLISECOND;
 
+/** As NdisGeneratePartialCancelId makes them: the top byte is the protocol's. */
+const CANCEL_ID = 0x0200_0001;
+
 /** Gives whether MiniportInitializeEx succeeded. What the driver said of itself then decides which flows make sense for it. */
 export function* initialize(stage: Stage, adapter: Adapter): Coroutine<boolean> {
   if ((yield* stage.ndis.lifecycle.initialize(adapter)) !== NDIS_STATUS_SUCCESS) return false;
@@ -43,10 +46,11 @@ export function* start(stage: Stage, adapter: Adapter): Coroutine<boolean> {
   return true;
 }
 
-/** From Running to Paused, with a send and a frame that cross the pause. */
+/** From Running to Paused, with sends the driver may still hold, and a send and a frame that cross the pause. */
 export function* pause(stage: Stage, adapter: Adapter): Coroutine<void> {
   sendWhilePausing(stage, adapter);
   adapter.device?.receive(frame(10, 300));
+  yield* send(stage, adapter, [18, 60], [19, 700]);
   yield* stage.ndis.lifecycle.pause(adapter);
   yield* frameWhilePaused(stage, adapter);
 }
@@ -84,7 +88,18 @@ export function* traffic(stage: Stage, adapter: Adapter): Coroutine<void> {
   yield* breathe(stage);
   yield* send(stage, adapter, [7, 590]);
   yield* breathe(stage);
+  yield* sendAndCancel(stage, adapter);
   yield* cableOutAndIn(stage, adapter);
+}
+
+/** A protocol takes back what it has just sent, as far as the driver still queues it, and nothing else. */
+function* sendAndCancel(stage: Stage, adapter: Adapter): Coroutine<void> {
+  const { dataPath } = stage.ndis;
+  const frames = [20, 21].map((number) => outgoing(adapter.generalAttributes?.mediaType, number, 250));
+  yield* dataPath.send(adapter, frames, { level: 'dispatch', cancelId: CANCEL_ID });
+  yield* send(stage, adapter, [22, 300]);
+  yield* dataPath.cancelSends(adapter, CANCEL_ID);
+  yield* breathe(stage);
 }
 
 /** Frames from the protocols, each with its number and length. */
@@ -109,10 +124,9 @@ function* cableOutAndIn(stage: Stage, { device }: Adapter): Coroutine<void> {
   yield* breathe(stage, 2 * BREATH);
 }
 
-/** The wire does not know that the adapter is paused. */
+/** The wire does not know that the adapter is paused, nor do the driver's timers. */
 function* frameWhilePaused(stage: Stage, { device }: Adapter): Coroutine<void> {
-  if (device === undefined) return;
-  device.receive(frame(8, 200));
+  device?.receive(frame(8, 200));
   yield* breathe(stage);
 }
 
