@@ -74,7 +74,7 @@ it('answers to this machine by its own name only, and takes nothing', async () =
 it('says in one sentence what it cannot do', async () => {
   expect(() => serve(folder)).toThrow(new InputError('the web app is not built here; «npm run build» builds it.'));
   const { port } = server.address() as AddressInfo;
-  await expect(runUi('70000')).rejects.toThrow(/the web app is not built here|--port 70000: give a number up to 65535/);
+  await expect(runUi('70000')).rejects.toThrow(/^--port 70000: give a number up to 65535/);
   await expect(runUi(String(port))).rejects.toThrow(
     /the web app is not built here|cannot be listened on \(EADDRINUSE\)/,
   );

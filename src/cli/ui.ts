@@ -28,8 +28,9 @@ const built = () =>
   fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../../dist/web/' : '../web/', import.meta.url));
 
 export async function runUi(port: string | undefined): Promise<number> {
+  const wanted = port === undefined ? undefined : parsePort(port);
   const server = serve(built());
-  const address = await listen(server, port === undefined ? undefined : parsePort(port));
+  const address = await listen(server, wanted);
   process.stdout.write(`haltex is at http://localhost:${address.port}/ (Ctrl-C ends it)\n`);
   await new Promise<void>((resolve) => {
     process.once('SIGINT', resolve);
