@@ -131,6 +131,8 @@ describe.runIf(existsSync(executablePath))('the web app', () => {
     await page.getByRole('button', { name: 'Show in the unload picture' }).first().click();
     expect(await page.locator('.rows [aria-selected="true"]').textContent()).toContain('interrupt, never undone');
     expect(await page.locator('.life.owed path').count()).toBe(1);
+    // The app's own styles leave the viewer's alone.
+    expect((await page.locator('.legend').boundingBox())?.height).toBeLessThan(40);
 
     const driver = await loadDriverFile(DRIVER);
     const { symbols } = symbolsFor(driver, DRIVER, undefined);

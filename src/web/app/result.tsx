@@ -41,7 +41,7 @@ export function ResultView({ data, notices, exported, onAgain }: Props) {
   };
   return (
     <div class="result">
-      <section class="bar" aria-label="This check">
+      <section class="top-bar" aria-label="This check">
         <Brand />
         <fieldset class="exports">
           <legend>Save as</legend>

@@ -18,7 +18,7 @@ export function RunningView({ name, progress, budget, stopping, onStop }: Props)
   const heard = `${progress?.phase ?? 'loading the engine'}; ${findings.length} ${findings.length === 1 ? 'rule' : 'rules'} broken so far`;
   return (
     <>
-      <header class="bar">
+      <header class="top-bar">
         <Brand />
         <button type="button" class="stop" onClick={onStop}>
           {progress === undefined ? 'Cancel' : stopping ? 'Stop without a report' : 'Stop'}

@@ -34,7 +34,7 @@ export function StartView({ problem, options, waiting, onOptions, onFiles, onSam
   const input = useRef<HTMLInputElement>(null);
   return (
     <>
-      <header class="bar">
+      <header class="top-bar">
         <Brand />
       </header>
       <main class="start">
