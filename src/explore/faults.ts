@@ -7,6 +7,7 @@ import type { Fault, Scenario } from '../machine/scenario.ts';
 import type { TraceEvent } from '../trace/events.ts';
 import type { Outcome } from './outcome.ts';
 import type { Phase, Seen } from './phase.ts';
+import { deviations } from './shrink.ts';
 
 /** How many scenarios of a phase are played before it looks at what they show. */
 const BATCH = 64;
@@ -15,15 +16,16 @@ const BATCH = 64;
 export const placeOf = ({ fn, caller, callback }: FaultPoint): string => `${fn} ${caller} ${callback ?? ''}`;
 
 /** Each fault point of the courses of events so far fails once, in every way it can where it is new. */
-export const singleFaults: Phase = singlesIn('single faults');
+export const singleFaults: Phase = singlesIn('single faults', 0.5);
 
 /** The same for calls that only the flows reach. */
-export const faultsOfFlows: Phase = singlesIn('single faults of flows');
+export const faultsOfFlows: Phase = singlesIn('single faults of flows', 0.1);
 
 /** Single faults that were not played yet; of another course of events than the first only what the first does not reach. */
-function singlesIn(name: string): Phase {
+function singlesIn(name: string, share: number): Phase {
   return {
     name,
+    share,
     *play(seen) {
       const tried = new Set(seen.outcomes.map(({ scenario }) => JSON.stringify(scenario)));
       const known = new Set<string>();
@@ -50,13 +52,14 @@ function singlesIn(name: string): Phase {
 /** After a failure the driver survives, the next one: pairs of faults, new places first. */
 export const pairsOfFaults: Phase = {
   name: 'pairs of faults',
+  share: 0.25,
   *play(seen) {
     const known = new Set(seen.plain.faultPoints.map(placeOf));
     const tried = new Set<string>();
     const fresh: Scenario[] = [];
     const rest: Scenario[] = [];
     for (const { scenario, faultPoints } of seen.outcomes) {
-      if (scenario.faults.length !== 1) continue;
+      if (scenario.faults.length !== 1 || deviations(scenario) !== 1) continue;
       const first = scenario.faults[0] as Fault;
       for (const point of faultPoints) {
         const key = JSON.stringify([first.fn, first.failure, placeOf(point), scenario.flow]);

@@ -42,8 +42,8 @@ export const racesBy = (strategy: ScheduleStrategy, scenarios: readonly Scenario
 });
 
 /** All orders with at most one preemption; every race of two contexts that one switch decides. */
-export const races: Phase = racesBy(systematic(1), bases, 0.3);
+export const races: Phase = racesBy(systematic(1), bases, 0.15);
 /** What needs more switches, by chance. */
-export const rareRaces: Phase = racesBy(pct({ seed: 1, depth: 3, runs: 200 }), bases, 0.1);
+export const rareRaces: Phase = racesBy(pct({ seed: 1, depth: 3, runs: 200 }), bases, 0.05);
 /** All of the plain course with two: exhaustive only for small drivers. */
 export const deepRaces: Phase = racesBy(systematic(2), [plainScenario]);

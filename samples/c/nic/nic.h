@@ -8,10 +8,10 @@
 #define NIC_TAG 'cinH'
 #define NIC_VENDOR_ID 0x00484C54UL
 
-#define NIC_RX_DESCRIPTORS 32
+#define NIC_RX_DESCRIPTORS 16
 #define NIC_TX_DESCRIPTORS 64
-#define NIC_RX_SLOTS 32    /* in the block allocated while initializing */
-#define NIC_EXTRA_SLOTS 16 /* in the block that arrives later */
+#define NIC_RX_SLOTS 12    /* in the block allocated while initializing */
+#define NIC_EXTRA_SLOTS 4  /* in the block that arrives later */
 #define NIC_BUFFER_LENGTH 2048
 #define NIC_MAX_MULTICAST 32
 #define NIC_MAX_FRAME 1514
