@@ -20,6 +20,7 @@ const CAPITALS = /\b(ndis|nic|oid|pnp|msi|irql|vm|irp|pf|wmi|dma)\b/g;
 
 /** A page of a guide by the words of its address. */
 function titled(name: string): string {
+  if (name.startsWith('oid-')) return name.replaceAll('-', '_').toUpperCase();
   const words = name
     .replaceAll(/-+/g, ' ')
     .trim()
@@ -27,13 +28,33 @@ function titled(name: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** Names of Static Driver Verifier's and Driver Verifier's rules, whose addresses have them in small letters. */
+const verifierRules = [
+  ...[
+    'CancelTimerObject',
+    'DoubleComplete',
+    'Flags_Irql',
+    'IrqlReturn',
+    'NullCheck',
+    'MiniportPause_Return',
+    'NdisMNetPnPEventInOIDRequest',
+  ],
+  ...['NdisOidComplete', 'NdisOidDoubleComplete', 'NdisStallExecution_Delay', 'NdisTimedDataHang', 'NdisTimedDataSend'],
+  ...['NdisTimedOidComplete', 'PeriodicTimer', 'SpinLock', 'SpinLockRelease', 'WriteErrorLog'],
+];
+const verifierRule = (name: string) =>
+  verifierRules.find((rule) => rule.toLowerCase().replace('_', '-') === name) ?? spelled.get(name);
+
 /** What a link to a source is called. */
 function nameOf(source: string): string {
   const name = source.slice(2);
   const bugCheck = /^bug-check-0x([0-9a-f]+)/.exec(name);
-  if (bugCheck?.[1] !== undefined) return `bug check 0x${bugCheck[1].toUpperCase()}`;
+  if (bugCheck?.[1] !== undefined) return `Bug check 0x${bugCheck[1].toUpperCase()}`;
+  const rule = source.startsWith('D:') ? verifierRule(name.replace(/^(ndis|wdm)-|(?<=nullcheck)n$/g, '')) : undefined;
+  if (rule !== undefined) return `Verifier rule ${rule}`;
   if (/^[NDGC]:/.test(source)) return titled(name);
-  return spelled.get(name) ?? name.replace(/^_/, '').toUpperCase();
+  const plain = name.replace(/^_|~.*$/g, '');
+  return spelled.get(plain) ?? (plain.includes('_') ? plain.toUpperCase() : plain);
 }
 
 const where: Readonly<Record<string, string>> = {

@@ -17,7 +17,7 @@ export const halting: Chapter = {
       looksAt: 'The device model when MiniportHaltEx returns: DMA on, interrupts enabled, tick or transfers running.',
     },
     'halt-returns-with-timer-callback': {
-      why: 'NdisCancelTimerObject says FALSE when the callback is already on its way. It then runs with a context that is freed, or in an image that is gone: bug check 0xD1 or 0xCE, once in ten thousand halts.',
+      why: 'NdisCancelTimerObject says FALSE when the callback is already on its way. It then runs with a context that is freed, or in an image that is gone: bug check 0xD1 or 0xCE, too seldom to show in a test and often enough to reach customers.',
       allowed:
         'FALSE also means that the timer was not set, or that its callback has long returned; then there is nothing to wait for. NdisCancelTimerObject itself waits for a periodic timer’s callback.',
       looksAt:
