@@ -69,14 +69,16 @@ function* unload(stage: Stage, driver: MiniportDriver): Coroutine<void> {
 }
 
 /**
- * DPCs and work items that are in the driver's code get out of it before the image goes: the I/O manager holds a reference for
- * a work item's routine (page: wdm-ioqueueworkitem), and DPCs are flushed (assumed). Threads of the driver get no such help.
+ * DPCs, work items and calls of NDIS that are in the driver's code get out of it before the image goes: the I/O manager holds a
+ * reference for a work item's routine (page: wdm-ioqueueworkitem), DPCs are flushed, and NDIS waits for the MiniportXxx routines
+ * it has called (both assumed). Threads of the driver get no such help.
  */
 function* returning({ kernel }: Stage): Coroutine<void> {
   const inside = kernel.scheduler
     .alive()
     .filter(
-      ({ kind, callbacks }) => callbacks.length > 0 && (kind !== 'thread' || callbacks[0]?.name.includes('WORKITEM')),
+      ({ kind, callbacks }) =>
+        callbacks.length > 0 && (kind !== 'thread' || /WORKITEM|^Miniport/.test(callbacks[0]?.name ?? '')),
     );
   const ready = () => inside.every(({ done }) => done);
   if (!ready()) yield { kind: 'wait', what: 'routines of the driver to return', ready };
