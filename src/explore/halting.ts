@@ -6,6 +6,7 @@ import { listed, type Phase } from './phase.ts';
 /** What the rest of the system does otherwise than in the plain run. */
 export const waysToHalt: Phase = listed('ways to halt', ({ plain }) => [
   { ...plainScenario, flow: 'init-halt' },
+  { ...plainScenario, flow: 'prompt-halt' },
   { ...plainScenario, returnReceives: 'late' },
   ...(indicates(plain.events) ? [{ ...plainScenario, returnReceives: 'at-once' } as const] : []),
   { ...plainScenario, workers: 'late' },

@@ -28,6 +28,7 @@ const played = ({ scenario, choices }: Outcome): Played => ({
 /** The courses of events whose orders are worth searching: as usual, with receives that come late, straight after initialize. */
 const bases: readonly Scenario[] = [
   plainScenario,
+  { ...plainScenario, flow: 'prompt-halt' },
   { ...plainScenario, returnReceives: 'late' },
   { ...plainScenario, flow: 'init-halt' },
 ];

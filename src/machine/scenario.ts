@@ -12,6 +12,8 @@ export type Flow =
   | 'normal-remove'
   /** Halt straight after a successful initialize: `flow-init-halt`. */
   | 'init-halt'
+  /** Halt straight after the pause: what the driver has started for later is still to come. */
+  | 'prompt-halt'
   /** A failed initialize is followed by another one: `flow-init-fail-retry`. */
   | 'init-retry'
   /** The device is pulled out while the adapter runs: `flow-surprise-removal`. */
@@ -95,6 +97,7 @@ export const plainScenario: Scenario = {
 export const flowText: Readonly<Record<Flow, string>> = {
   'normal-remove': 'initialize, run, pause, halt, unload',
   'init-halt': 'halt straight after initialize',
+  'prompt-halt': 'initialize, run, pause, halt at once, unload',
   'init-retry': 'initialize, and once more if it fails; run, pause, halt, unload',
   'surprise-removal': 'the device is pulled out while the adapter runs',
   'stop-start': 'halt to take other hardware resources, initialize again with them, run, halt, unload',

@@ -6,7 +6,7 @@ import type { MiniportDriver } from '../../ndis/driver.ts';
 import { NDIS_STATUS_SUCCESS } from '../../ndis/status.ts';
 import type { Flow } from '../scenario.ts';
 import { initRetry, powerHalt, stopStart } from './again.ts';
-import { initHalt, normalRemove, surpriseRemoval } from './removal.ts';
+import { initHalt, normalRemove, promptHalt, surpriseRemoval } from './removal.ts';
 import { hangChecks, reset, resetWhilePausing } from './reset.ts';
 import { shutdown } from './shutdown.ts';
 import { powerFails, powerOid } from './sleep.ts';
@@ -16,6 +16,7 @@ import { firstGoes, secondGoes } from './two-adapters.ts';
 
 const flows: Readonly<Record<Flow, Play>> = {
   'normal-remove': normalRemove,
+  'prompt-halt': promptHalt,
   'init-halt': initHalt,
   'init-retry': initRetry,
   'surprise-removal': surpriseRemoval,

@@ -1,11 +1,18 @@
 /** An adapter goes for good. Pages: network/removing-a-nic, network/processing-the-surprise-removal-of-a-nic--windows-7-and-later-versions-. */
 import { closingOids } from '../traffic.ts';
 import type { Play } from './stage.ts';
-import { breathe, comeDown, initialize, oids, send, start, workAndComeDown } from './steps.ts';
+import { breathe, comeDown, comeDownAtOnce, initialize, oids, send, start, workAndComeDown } from './steps.ts';
 
 /** flow-normal-remove; with the halt action DeviceFailed, flow-halt-device-failed for a driver that does not ask for it itself. */
 export const normalRemove: Play = function* (stage, adapter) {
   if (yield* initialize(stage, adapter)) yield* workAndComeDown(stage, adapter, stage.scenario.haltAction);
+};
+
+/** The same, and the halt follows the pause at once. */
+export const promptHalt: Play = function* (stage, adapter) {
+  if (!(yield* initialize(stage, adapter))) return;
+  yield* start(stage, adapter);
+  yield* comeDownAtOnce(stage, adapter, stage.scenario.haltAction);
 };
 
 /** flow-init-halt: NDIS could not finish what MiniportInitializeEx had begun well. */

@@ -55,6 +55,12 @@ export function* pause(stage: Stage, adapter: Adapter): Coroutine<void> {
   yield* frameWhilePaused(stage, adapter);
 }
 
+/** The same without a breath: no time passes between the pause and the halt. */
+export function* comeDownAtOnce(stage: Stage, adapter: Adapter, action: HaltActionName): Coroutine<void> {
+  if (adapter.state === 'Running') yield* stage.ndis.lifecycle.pause(adapter);
+  yield* stage.ndis.lifecycle.halt(adapter, adapter.removalRequested ? 'DeviceFailed' : action);
+}
+
 /** Out of Paused or Running: pause and halt. A driver that called NdisMRemoveMiniport is halted as failed, whatever was planned. */
 export function* comeDown(stage: Stage, adapter: Adapter, action: HaltActionName): Coroutine<void> {
   if (adapter.state === 'Running') {
