@@ -119,7 +119,7 @@ describe.runIf(existsSync(executablePath))('the HTML report', () => {
   it('holds thousands of events, of which only those in sight are there', async () => {
     const { page } = await open('report.html');
     for (const kind of ['interrupt', 'call', 'plumbing', 'fact']) await page.locator(`label.chip.${kind}`).click();
-    expect(await text(page.locator('p.found'))).toMatch(/^3,\d{3} rows shown$/);
+    expect(await text(page.locator('p.found'))).toMatch(/^\d,\d{3} rows shown$/);
     expect(await page.locator('.rows .row').count()).toBeLessThan(80);
     await page.getByRole('searchbox').fill('ndismderegister');
     expect(await text(page.locator('p.found'))).toMatch(/^\d+ rows match$/);
