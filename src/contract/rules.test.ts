@@ -293,3 +293,16 @@ it('a handle is the one NDIS gave', () => {
   expect(handle('NULL')).toEqual(['ndis-handle-not-valid']);
   expect(handle('halted adapter')).toEqual(['adapter-handle-after-halt']);
 });
+
+describe('a pool freed with a member out', () => {
+  const freed = (crash: boolean) =>
+    rules((trace) => {
+      trace.fact('pool-freed-with-members', { pool: '0x9000', members: 1 });
+      if (crash) trace.fact('bug-check', { adapter, state: 'Halted', halting: true, called: false });
+    });
+
+  it('is told where the run goes on to say what becomes of the member', () => {
+    expect(freed(false)).toEqual(['pool-freed-before-members']);
+    expect(freed(true)).toEqual([]);
+  });
+});

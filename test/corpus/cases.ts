@@ -51,7 +51,14 @@ const seed = (rules: string | [string, ...string[]], note: string, pending?: str
 const race = (...given: Parameters<typeof seed>): Seed => ({
   ...seed(...given),
   race: true,
-  also: ['memory-use-after-free', 'halt-frees-context-early', 'driver-bugcheck', 'halt-returns-with-async-work'],
+  also: [
+    'memory-use-after-free',
+    'halt-frees-context-early',
+    'driver-bugcheck',
+    'halt-returns-with-async-work',
+    'halt-leaks-memory',
+    'halt-leaks-nb-pool',
+  ],
 });
 
 const shapes: Readonly<Record<string, Shape>> = {
@@ -195,10 +202,7 @@ const shapes: Readonly<Record<string, Shape>> = {
         ['init-fail-leaks-memory', 'init-fail-leaks-nb-pool'],
         'a failing initialize frees nothing when it is the work item that could not be allocated',
       ),
-      'waits-a-second': seed(
-        ['halt-returns-with-async-work', 'halt-leaks-memory', 'halt-leaks-nb-pool'],
-        'halt waits for the work item for a second only',
-      ),
+      'waits-a-second': seed('halt-returns-with-async-work', 'halt waits for the work item for a second only'),
     },
   },
   refcount: {
@@ -508,6 +512,19 @@ const shapes: Readonly<Record<string, Shape>> = {
       'timer-object': seed('halt-leaks-timer-object', 'the timer is cancelled, its object is not freed'),
       'wrote-all': seed('oid-bytes-written-overrun', 'a query that did not fit reports as written what it needs'),
       'no-halt-handler': seed('reg-missing-required-handler', 'MiniportHaltEx is not registered'),
+    },
+  },
+  sendq: {
+    note: 'NDIS 6.20; sends wait in a queue for a one-shot timer and may be cancelled there; one receive buffer, only lent',
+    seeds: {
+      'left-queued': seed('pause-completes-before-nbls-returned', 'pause leaves what is queued in the queue'),
+      'cancel-loses': seed(
+        'pause-completes-before-nbls-returned',
+        'what is cancelled leaves the queue and is never completed',
+      ),
+      'says-dispatch': seed('irql-flag-mismatch', 'sends are completed as at DISPATCH_LEVEL wherever that happens'),
+      'receives-paused': seed('receive-indicated-while-paused', 'the receive timer does not look whether it is paused'),
+      'kept-list': seed('halt-leaks-nbl', 'the receive buffer’s list is not freed before its pool'),
     },
   },
   ports: {
