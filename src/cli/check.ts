@@ -3,7 +3,7 @@
 import { catalogue } from '../contract/rules.ts';
 import { DEFAULT_BUDGET } from '../explore/check.ts';
 import { explore } from '../explore/explore.ts';
-import { phases } from '../explore/plan.ts';
+import { phases, searches } from '../explore/plan.ts';
 import type { CheckResult } from '../explore/result.ts';
 import type { MachineConfig } from '../machine/machine.ts';
 import { type Symbols, symbolizeResult } from '../report/symbols.ts';
@@ -21,6 +21,8 @@ export interface CheckSettings {
   readonly bail: boolean;
   /** Ids of rules, or names of phases. */
   readonly only: readonly string[];
+  /** Whether races around halt are searched for. */
+  readonly races: boolean;
   /** Threads that play beside this one. */
   readonly workers: number;
   /** Debug information of the driver, for the reports. */
@@ -69,7 +71,9 @@ export async function runCheck(config: MachineConfig, source: MachineSource, set
         if (settings.bail && findings > 0) return 'bail';
         return late() ? 'budget' : undefined;
       },
-      ...(only.phases.length === 0 ? {} : { phases: phases.filter(({ name }) => only.phases.includes(name)) }),
+      ...(only.phases.length === 0
+        ? { phases: settings.races ? [...phases, ...searches] : phases }
+        : { phases: [...phases, ...searches].filter(({ name }) => only.phases.includes(name)), shares: false }),
     });
     let step = exploration.next();
     while (step.done !== true) {
@@ -96,13 +100,13 @@ export async function runCheck(config: MachineConfig, source: MachineSource, set
 /** Splits what --only names into rules and phases. */
 function wanted(names: readonly string[]): { rules: string[]; phases: string[] } {
   const rules = catalogue().map(({ id }) => id);
-  const known = phases.map(({ name }) => name);
+  const known = [...phases, ...searches].map(({ name }) => name);
   for (const name of names) {
     if (rules.includes(name) || known.includes(name)) continue;
     const text = suggestion(name, [...known, ...rules]);
     const end = text.startsWith('; did')
       ? text
-      : `; phases are ${known.join(', ')}, and docs/rules.md lists the rules.`;
+      : `; phases are ${known.join(', ')}, and haltex explain lists the rules.`;
     throw new InputError(`--only ${name}: there is no such rule or phase${end}`);
   }
   return { rules: names.filter((name) => rules.includes(name)), phases: names.filter((name) => known.includes(name)) };

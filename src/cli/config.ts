@@ -20,6 +20,8 @@ export interface HaltexConfig {
   readonly budget?: number | string;
   /** Stop at the first finding. */
   readonly bail?: boolean;
+  /** Search for races around halt too. */
+  readonly races?: boolean;
   /** Rules or phases, as `--only`. */
   readonly only?: readonly string[];
   /** Threads that play beside the first. */
@@ -39,6 +41,7 @@ const schema = z.strictObject({
   reporters: z.array(z.string()).optional(),
   budget: z.union([z.int().positive(), z.string()]).optional(),
   bail: z.boolean().optional(),
+  races: z.boolean().optional(),
   only: z.array(z.string()).optional(),
   workers: z.int().nonnegative().max(999).optional(),
 });

@@ -28,6 +28,7 @@ type CheckFlags = DriverFlags & {
   readonly reporter?: string[];
   readonly budget?: string;
   readonly bail?: boolean;
+  readonly races?: boolean;
   readonly only?: string[];
   readonly workers?: string;
 };
@@ -80,6 +81,7 @@ function program(finish: (code: number) => void): Command {
       `how many scenarios at most, or for how long (30s, 5m); ${defaultBudget.scenarios} scenarios by default`,
     )
     .option('--bail', 'stop at the first finding')
+    .option('--races', 'search for races around halt too: other orders of what runs beside it')
     .option('--only <rule|phase>', 'only this rule, or only this phase; may be repeated', collect)
     .option('--config <file>', 'what else to go by; by default haltex.config.ts in this folder')
     .option('--workers <n>', 'threads that play beside the first; by default one less than there are processors')
@@ -102,6 +104,7 @@ function program(finish: (code: number) => void): Command {
         outputs,
         budget: budget === undefined ? defaultBudget : parseBudget(String(budget)),
         bail: flags.bail ?? given.bail ?? false,
+        races: flags.races ?? given.races ?? false,
         only: flags.only ?? given.only ?? [],
         workers:
           flags.workers === undefined ? (given.workers ?? availableParallelism() - 1) : parseWorkers(flags.workers),

@@ -22,8 +22,10 @@ export interface ExploreOptions {
   readonly now: () => number;
   /** Asked between batches: why to stop here, or undefined to go on. */
   readonly enough?: (findings: number) => 'interrupted' | 'bail' | 'budget' | undefined;
-  /** The phases to play after the plain run; all by default. */
+  /** The phases to play after the plain run; those of the plan by default. */
   readonly phases?: readonly Phase[];
+  /** Whether a phase keeps to its share of the budget; it does by default. */
+  readonly shares?: boolean;
 }
 
 /** Scenarios to be played side by side; their outcomes are wanted in the same order. */
@@ -70,10 +72,10 @@ class Session {
 
   /** Plays a phase's batches until it ends or there is enough. */
   *phase(phase: Phase, seen: Seen | undefined, keepEvents = false): Generator<Batch, void, readonly Outcome[]> {
-    const { now, budget, enough, phases } = this.options;
+    const { now, budget, enough, shares = true } = this.options;
     const started = now();
     const before = { ...this.totals };
-    const end = Math.min(budget, before.run + Math.ceil(budget * (phases === undefined ? (phase.share ?? 1) : 1)));
+    const end = Math.min(budget, before.run + Math.ceil(budget * (shares ? (phase.share ?? 1) : 1)));
     let events = 0;
     let cut = false;
     const play = phase.play(seen as Seen);

@@ -18,7 +18,8 @@ export const phases: readonly Phase[] = [
   faultsOfFlows,
   hardwareTroubles,
   settings,
-  races,
-  rareRaces,
   pairsOfFaults,
 ];
+
+/** What is searched where races are asked for, behind everything else: it takes longer than all of that. */
+export const searches: readonly Phase[] = [races, rareRaces];

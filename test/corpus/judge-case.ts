@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { loadDriverFile } from '../../src/cli/load.ts';
 import { bundledDevices } from '../../src/devices/registry.ts';
 import { check } from '../../src/explore/check.ts';
-import { phases } from '../../src/explore/plan.ts';
+import { phases, searches } from '../../src/explore/plan.ts';
 import { counts } from '../../src/explore/result.ts';
 import type { MachineConfig } from '../../src/machine/machine.ts';
 import type { Case } from './cases.ts';
@@ -33,10 +33,8 @@ export async function machineOf({ driver, device, values }: Case): Promise<Machi
 }
 
 export async function judgeCase(one: Case): Promise<Outcome> {
-  // Races are searched for where the bug is one, and where nothing may be found at all.
-  const searched = one.expect === 'clean' || one.race === true;
-  const played = searched ? {} : { phases: phases.filter(({ name }) => !name.startsWith('races')) };
-  const result = check(await machineOf(one), { now: () => 0, ...played });
+  const played = one.race === true ? [...phases, ...searches] : phases;
+  const result = check(await machineOf(one), { now: () => 0, phases: played });
   const expected: readonly string[] = one.expect === 'clean' ? [] : one.expect;
   const findings = result.findings.filter(counts);
   const reported = new Set(findings.map(({ rule }) => rule));
