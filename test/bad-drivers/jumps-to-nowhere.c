@@ -1,5 +1,5 @@
 /* MiniportHaltEx calls through a pointer that leads nowhere. */
 #define IN_HALT                                                                                                        \
     ((VOID(*)(VOID))0xFFFFF80012345678ULL)();                                                                          \
-    AdapterHandle = NULL;
+    DriverHandle = NULL;
 #include "miniport.h"

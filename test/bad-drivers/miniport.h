@@ -20,7 +20,6 @@
 #endif
 
 static NDIS_HANDLE DriverHandle;
-static NDIS_HANDLE AdapterHandle;
 
 static NDIS_STATUS Initialize(NDIS_HANDLE Adapter, NDIS_HANDLE Driver, PNDIS_MINIPORT_INIT_PARAMETERS Parameters)
 {
@@ -30,12 +29,11 @@ static NDIS_STATUS Initialize(NDIS_HANDLE Adapter, NDIS_HANDLE Driver, PNDIS_MIN
     UNREFERENCED_PARAMETER(Driver);
     UNREFERENCED_PARAMETER(Parameters);
     IN_INITIALIZE
-    AdapterHandle = Adapter;
     NdisZeroMemory(&Attributes, sizeof(Attributes));
     Attributes.RegistrationAttributes.Header.Type = NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES;
     Attributes.RegistrationAttributes.Header.Revision = NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_2;
     Attributes.RegistrationAttributes.Header.Size = NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1;
-    Attributes.RegistrationAttributes.MiniportAdapterContext = &AdapterHandle;
+    Attributes.RegistrationAttributes.MiniportAdapterContext = Adapter; /* there is nothing else to know */
     Attributes.RegistrationAttributes.AttributeFlags = NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK;
     Attributes.RegistrationAttributes.InterfaceType = NdisInterfaceInternal;
     Status = NdisMSetMiniportAttributes(Adapter, &Attributes);
@@ -94,12 +92,11 @@ static VOID Send(NDIS_HANDLE Context, PNET_BUFFER_LIST Lists, NDIS_PORT_NUMBER P
 {
     PNET_BUFFER_LIST List;
 
-    UNREFERENCED_PARAMETER(Context);
     UNREFERENCED_PARAMETER(Port);
     for (List = Lists; List != NULL; List = NET_BUFFER_LIST_NEXT_NBL(List)) {
         NET_BUFFER_LIST_STATUS(List) = NDIS_STATUS_FAILURE;
     }
-    NdisMSendNetBufferListsComplete(AdapterHandle, Lists,
+    NdisMSendNetBufferListsComplete(Context, Lists,
                                     Flags & NDIS_SEND_FLAGS_DISPATCH_LEVEL ? NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL
                                                                            : 0);
 }
