@@ -98,6 +98,12 @@ const consequences: readonly Consequence[] = [
     follows: new Set(['nbl-freed-while-indicated']),
     when: later,
   },
+  // A request that is ended twice ends the next one of its kind with the wrong status.
+  {
+    cause: /^oid-double-complete$/,
+    follows: new Set(['surprise-removal-requests-not-rejected']),
+    when: inTheSameRun,
+  },
   // A lock that stays held keeps the IRQL up, and whoever wants it next waits for ever.
   { cause: /^lock-held-at-return$/, follows: new Set(['irql-changed-by-callback']), when: atOnceOrLater },
   { cause: /^lock-held-at-return$/, follows: new Set(['spin-lock-misuse', ...HANGS]), when: later },

@@ -54,6 +54,7 @@ function play(findings: (scenario: Scenario) => string[], options: Partial<Explo
     budget: 1000,
     now: () => 0,
     phases: [singleFaults, pairsOfFaults],
+    shares: false,
     ...options,
   });
   let step = exploration.next();

@@ -124,7 +124,7 @@ function laterRoutines(code: StaticCode, image: Image, { events, imageBase }: Ru
 }
 
 function offsetOf(pointer: string | undefined, base: Address): number {
-  return pointer === undefined ? 0 : Number(BigInt.asIntN(64, BigInt(pointer))) - base;
+  return pointer === undefined || BigInt(pointer) === 0n ? 0 : Number(BigInt.asIntN(64, BigInt(pointer))) - base;
 }
 
 /** Names of the imports that these routines, what they call and what they hand to others may use. */

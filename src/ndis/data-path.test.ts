@@ -229,7 +229,7 @@ describe('receives', () => {
       yield* sleep(t, SECOND);
       expect(t.returned).toEqual([]);
       yield* t.ndis.lifecycle.pause(t.adapter);
-      yield* sleep(t, 10 * MILLISECOND);
+      yield* sleep(t, 30 * MILLISECOND);
       expect(t.returned).toHaveLength(1);
       yield* t.ndis.lifecycle.halt(t.adapter, 'DeviceDisabled');
     });

@@ -31,8 +31,11 @@ export interface Indication {
   readonly flags: number;
 }
 
-/** Virtual time between a receive and its return, and between the begin of a pause and late returns (assumed). */
+/** Virtual time between a receive and its return (assumed). */
 const DELAY = MILLISECOND;
+
+/** … and between the begin of a pause and late returns: longer than a driver takes to let its hardware drain (assumed). */
+const LATE = 20 * MILLISECOND;
 
 export class Receives {
   /** Set by the scenario. */
@@ -142,11 +145,11 @@ export class Receives {
   }
 
   /** In another context, a while later. */
-  private schedule(adapter: Adapter, lists: Address[]): void {
+  private schedule(adapter: Adapter, lists: Address[], delay = this.delay): void {
     const { clock, dpcs, scheduler } = this.ndis.kernel;
     const work = () => this.giveBack(adapter, lists);
     const name = 'protocol that returns receives';
-    clock.set((clock.now + this.delay) as VirtualTime, () => {
+    clock.set((clock.now + delay) as VirtualTime, () => {
       if (this.level === 'dispatch') dpcs.queue({ name, source: lists, start: work });
       else scheduler.startThread(name, work());
     });
@@ -154,7 +157,7 @@ export class Receives {
 
   /** MiniportPause is about to be called: the most patient protocol returns what it has, soon. */
   pauseBegins(adapter: Adapter): void {
-    for (const { lists } of this.takeKept(adapter)) this.schedule(adapter, lists);
+    for (const { lists } of this.takeKept(adapter)) this.schedule(adapter, lists, Math.max(this.delay, LATE));
   }
 
   /** The protocol returns what it keeps, now and here. */

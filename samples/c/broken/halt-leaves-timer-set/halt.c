@@ -10,6 +10,7 @@
 VOID NicHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
 {
     PNIC_ADAPTER Adapter = Context;
+    BOOLEAN WereOn;
 
     Adapter->Halting = TRUE;
     if (Action == NdisHaltDeviceSurpriseRemoved) {
@@ -21,6 +22,7 @@ VOID NicHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
     NicDisableInterrupts(Adapter);
 
     NdisAcquireSpinLock(&Adapter->Lock);
+    WereOn = Adapter->TimersOn;
     Adapter->TimersOn = FALSE;
     NdisReleaseSpinLock(&Adapter->Lock);
     if (NdisCancelTimerObject(Adapter->LinkTimer)) {
@@ -31,6 +33,9 @@ VOID NicHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
     NicPendingWait(Adapter, &Adapter->LinkCallbacks);
     KeFlushQueuedDpcs();
     NdisFreeTimerObject(Adapter->LinkTimer);
+    if (!WereOn) {
+        NdisFreeTimerObject(Adapter->PollTimer);
+    }
 
     NicReleasePorts(Adapter);
 
