@@ -100,7 +100,10 @@ export const oids = family(
       yield {
         rule: 'oid-double-complete',
         seq: fact.seq,
-        message: `${fact.callback ?? 'The driver'} calls NdisMOidRequestComplete for a request that is not pending.`,
+        message:
+          fact.detail.returned === undefined
+            ? `${fact.callback ?? 'The driver'} calls ${fact.detail.fn ?? 'NdisMOidRequestComplete'} for a request that is not pending.`
+            : `A request is completed with ${fact.detail.fn} and a second time by its routine, which returns ${fact.detail.returned} instead of NDIS_STATUS_PENDING.`,
         stack: fact.stack ?? [],
       };
     }

@@ -131,6 +131,20 @@ const simple: readonly (readonly [what: string, rule: Id, message: string])[] = 
   ['nbl-freed-while-indicated', 'nbl-freed-while-indicated', 'A NET_BUFFER_LIST is freed while NDIS still has it.'],
 ];
 
+/** The routine of each completion: it may not end with a status of its own what the completion has ended. */
+const ROUTINES: Readonly<Record<string, string>> = {
+  'pause-complete-unexpected': 'MiniportPause',
+  'restart-complete-unexpected': 'MiniportRestart',
+  'reset-complete-unexpected': 'MiniportResetEx',
+};
+
+function twice({ what, detail }: EventOf<'fact'>): string | undefined {
+  const routine = ROUTINES[what];
+  if (routine === undefined || detail.returned === undefined) return undefined;
+  const completion = `${routine.replace('Miniport', 'NdisM').replace(/Ex$/, '')}Complete`;
+  return `${routine} returns ${detail.returned} though ${completion} has been called; only after NDIS_STATUS_PENDING may it be.`;
+}
+
 /** Only a handle that the page says «should» be there: drivers of Microsoft's own leave it zero (observed in netvmini). */
 const SHOULD = 'SourceHandle is not the adapter handle';
 
@@ -235,7 +249,7 @@ export const pausing = family(
       for (const fact of view.facts(what)) {
         // A crash before the end leaves open whether the members would have leaked; other runs tell which it is.
         if (what === 'pool-freed-with-members' && view.facts('bug-check').length > 0) continue;
-        yield { rule, ...at(fact), message };
+        yield { rule, ...at(fact), message: twice(fact) ?? message };
       }
     yield* malformedStatus(view);
     for (const fact of view.facts('receive-indicated')) {

@@ -2,7 +2,7 @@
 
 import type { PciDevice } from '../kernel/pci.ts';
 import { InternalError } from '../kernel/stops.ts';
-import type { AdapterState } from '../trace/events.ts';
+import type { AdapterState, Stack } from '../trace/events.ts';
 import type { Recorder } from '../trace/recorder.ts';
 import { type Address, type Handle, NULL } from '../trace/units.ts';
 import { type AdapterEvent, next } from './adapter-state.ts';
@@ -16,6 +16,8 @@ export interface PendingOperation {
   pended?: boolean;
   /** Told once, at the very moment the driver says it is done. */
   onDone?: (() => void) | undefined;
+  /** Where the completing call was made. */
+  completedAt?: Stack;
 }
 
 export class Adapter {

@@ -353,9 +353,14 @@ export class Lifecycle {
   }
 
   /** Runs a routine that may answer NDIS_STATUS_PENDING, and waits for its completion. */
-  private *complete(operation: PendingOperation, call: Coroutine<number>, completion: string): Coroutine<number> {
+  private *complete(
+    operation: PendingOperation,
+    call: Coroutine<number>,
+    completion: keyof typeof unexpected,
+  ): Coroutine<number> {
     const returned = yield* this.watched(call);
     if (returned !== NDIS_STATUS_PENDING) {
+      if (operation.status !== undefined) tellBoth(this.ndis, operation, unexpected[completion], returned);
       done(operation);
       return returned;
     }
@@ -412,9 +417,22 @@ function finish(ndis: Ndis, operation: PendingOperation | undefined, what: strin
     ndis.kernel.trace.emit({ kind: 'fact', what, detail: {}, stack: ndis.kernel.stack() });
   } else {
     operation.status = status;
+    operation.completedAt = ndis.kernel.stack();
     done(operation);
   }
   return undefined;
+}
+
+/** The fact that a completion nobody waits for is told as. */
+const unexpected = {
+  NdisMPauseComplete: 'pause-complete-unexpected',
+  NdisMRestartComplete: 'restart-complete-unexpected',
+} as const;
+
+/** The routine called its completion and then gave a final status itself, which ends the operation a second time. */
+export function tellBoth(ndis: Ndis, { completedAt }: PendingOperation, what: string, returned: number): void {
+  const stack = completedAt === undefined ? {} : { stack: completedAt };
+  ndis.kernel.trace.emit({ kind: 'fact', what, detail: { returned: hex(returned) }, ...stack });
 }
 
 function done(operation: PendingOperation): void {
@@ -433,7 +451,7 @@ export const lifecycleFunctions = {
       return finish(
         ndis,
         ndis.adapterOf(MiniportAdapterHandle)?.pause,
-        'pause-complete-unexpected',
+        unexpected.NdisMPauseComplete,
         NDIS_STATUS_SUCCESS,
       );
     },
@@ -445,7 +463,7 @@ export const lifecycleFunctions = {
     returns: 'void',
     irql: D,
     body(ndis, { MiniportAdapterHandle, Status }) {
-      return finish(ndis, ndis.adapterOf(MiniportAdapterHandle)?.restart, 'restart-complete-unexpected', Status);
+      return finish(ndis, ndis.adapterOf(MiniportAdapterHandle)?.restart, unexpected.NdisMRestartComplete, Status);
     },
   }),
 };

@@ -6,6 +6,7 @@
 import { D, functionsOf, HANDLE, POINTER, ULONG } from '../kernel/record.ts';
 import type { Coroutine } from '../kernel/scheduler.ts';
 import { Hang } from '../kernel/stops.ts';
+import type { Stack } from '../trace/events.ts';
 import { type Address, DISPATCH_LEVEL, type Handle, hex, SECOND, type VirtualTime } from '../trace/units.ts';
 import type { Adapter } from './adapter.ts';
 import { MiniportDirectOidRequest, MiniportOidRequest, MiniportSynchronousOidRequest } from './callbacks.ts';
@@ -51,6 +52,8 @@ interface PendingOid {
   readonly path: OidPath;
   readonly request: OidRequest;
   status: number | undefined;
+  /** Where the completing call was made. */
+  completedAt?: Stack;
 }
 
 /** Virtual time after which NDIS' own watchdog would have reported an OID (assumed; 0x7C/25 names no seconds). */
@@ -101,7 +104,11 @@ export class Oids {
     );
     if (path !== 'regular') scheduler.setIrql(irql);
     // A synchronous request is over when its routine returns: PENDING is its status then, and none of those allowed.
-    if (returned !== NDIS_STATUS_PENDING || path === 'synchronous') pending.status = returned;
+    if (returned !== NDIS_STATUS_PENDING || path === 'synchronous') {
+      const { completedAt } = pending;
+      if (completedAt !== undefined) this.notPending(address, path, completedAt, { returned: hex(returned) });
+      pending.status = returned;
+    }
     const ended = yield {
       kind: 'wait',
       what: `${completion} of ${request.name}`,
@@ -133,15 +140,17 @@ export class Oids {
   complete(adapter: Handle, address: Address, status: number, path: OidPath = 'regular'): void {
     const pending = this.pending.get(address);
     if (pending?.path !== path || pending.status !== undefined || pending.adapter !== adapter) {
-      this.ndis.kernel.trace.emit({
-        kind: 'fact',
-        what: 'oid-not-pending',
-        detail: { request: hex(address) },
-        stack: this.ndis.kernel.stack(),
-      });
+      this.notPending(address, path, this.ndis.kernel.stack());
       return;
     }
     pending.status = status;
+    pending.completedAt = this.ndis.kernel.stack();
+  }
+
+  /** @param more `returned`: the final status that the routine gave as well, though it had completed the request */
+  private notPending(address: Address, path: OidPath, stack: Stack, more: { readonly returned?: string } = {}): void {
+    const detail = { request: hex(address), fn: paths[path].completion, ...more };
+    this.ndis.kernel.trace.emit({ kind: 'fact', what: 'oid-not-pending', detail, stack });
   }
 
   get outstanding(): number {

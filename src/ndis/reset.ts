@@ -11,6 +11,7 @@ import { DISPATCH_LEVEL, hex, SECOND, type VirtualTime } from '../trace/units.ts
 import type { Adapter } from './adapter.ts';
 import { MiniportCheckForHangEx, MiniportResetEx } from './callbacks.ts';
 import { emitFact } from './facts.ts';
+import { tellBoth } from './lifecycle.ts';
 import type { Ndis } from './ndis.ts';
 import type { OidRequest } from './oids.ts';
 import { NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS, statusName } from './status.ts';
@@ -119,7 +120,9 @@ export class Resets {
       ),
     );
     scheduler.setIrql(before);
-    if (returned !== NDIS_STATUS_PENDING) {
+    if (returned !== NDIS_STATUS_PENDING && operation.status !== undefined) {
+      tellBoth(this.ndis, operation, 'reset-complete-unexpected', returned);
+    } else if (returned !== NDIS_STATUS_PENDING) {
       operation.status = returned;
       operation.addressingReset = memory.readU8(flag) !== 0;
       this.completed(adapter);
@@ -148,7 +151,7 @@ export class Resets {
       emitFact(this.ndis.kernel, 'reset-complete-unexpected', { status: statusName(status) });
       return;
     }
-    Object.assign(operation, { status, addressingReset });
+    Object.assign(operation, { status, addressingReset, completedAt: this.ndis.kernel.stack() });
     this.completed(adapter);
   }
 
