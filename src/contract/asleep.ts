@@ -7,7 +7,11 @@ import { hex } from '../trace/units.ts';
 import { family, type Violation } from './rule.ts';
 import type { TraceView } from './view.ts';
 
-type Id = 'hw-access-in-d3' | 'lowpower-timers-not-cancelled' | 'surprise-removal-requests-not-rejected';
+type Id =
+  | 'hw-access-in-d3'
+  | 'lowpower-timers-not-cancelled'
+  | 'halt-leaves-idle-notification'
+  | 'surprise-removal-requests-not-rejected';
 type Found = Violation & { readonly rule: Id };
 
 function* touched(view: TraceView): Iterable<Found> {
@@ -50,6 +54,17 @@ const isOf = ({ owner, adapter }: { readonly owner?: number; readonly adapter?: 
 function accepted(view: TraceView, fact: EventOf<'fact'>): boolean {
   const result = view.facts('oid-result').findLast(({ seq }) => seq < fact.seq);
   return result?.detail.oid === 'OID_PNP_SET_POWER' && result.detail.status === 0;
+}
+
+/** NDIS sends nothing, and halts nothing, before the notification that it has cancelled is complete. */
+function* idle(view: TraceView): Iterable<Found> {
+  for (const fact of view.facts('idle-never-completed')) {
+    yield {
+      rule: 'halt-leaves-idle-notification',
+      seq: fact.seq,
+      message: `NDIS has cancelled the idle notification that MiniportIdleNotification left pending, and ${fact.detail.seconds} s later NdisMIdleNotificationComplete has not been called.`,
+    };
+  }
 }
 
 const NOT_ACCEPTED = 0x0001_0003;
@@ -115,6 +130,13 @@ export const asleep = family(
       'N:device-power-states-for-network-adapters',
     ],
     [
+      'halt-leaves-idle-notification',
+      'warning',
+      'an idle notification that NDIS has cancelled is never completed',
+      'I:ndismidlenotificationcomplete',
+      'N:completing-the-ndis-selective-suspend-idle-notification',
+    ],
+    [
       'surprise-removal-requests-not-rejected',
       'warning',
       'requests after a surprise removal do not end with NDIS_STATUS_NOT_ACCEPTED',
@@ -125,6 +147,7 @@ export const asleep = family(
   function* (view): Iterable<Found> {
     yield* touched(view);
     yield* goesOn(view);
+    yield* idle(view);
     yield* notRejected(view);
   },
 );

@@ -19,7 +19,7 @@ const inTheSameRun: Consequence['when'] = () => true;
 
 const matching = (pattern: RegExp) => ({ has: (rule: string) => pattern.test(rule) });
 
-const HANGS = ['halt-hang', 'pause-hang', 'driver-hang'];
+const HANGS = ['halt-hang', 'pause-hang', 'driver-hang', 'oid-timeout', 'halt-leaves-idle-notification'];
 
 const consequences: readonly Consequence[] = [
   // What was left to run on its own: whatever it touches later follows from that, also in the adapter's next life.
@@ -95,7 +95,7 @@ const consequences: readonly Consequence[] = [
   // Frames that were still out when the pause was said to be complete are out when halt frees them.
   {
     cause: /^pause-completes-before-nbls-returned$/,
-    follows: new Set(['nbl-freed-while-indicated']),
+    follows: new Set(['nbl-freed-while-indicated', 'port-deactivate-with-traffic']),
     when: later,
   },
   // A request that is ended twice ends the next one of its kind with the wrong status.

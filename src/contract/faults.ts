@@ -190,11 +190,16 @@ function sentence(fault: EventOf<'fault'>): string {
   return `${who} ${verbs[fault.access]} ${bytes} at ${hex(fault.address)}: ${where} ${block.what} (${block.size} bytes)${state}.`;
 }
 
+/** Facts that say why NDIS waits for ever, each told by its own rule. */
+const UNCOMPLETED = ['oid-never-completed', 'idle-never-completed'];
+
 function* judgeStop(view: TraceView): Iterable<Violation & { rule: string }> {
   const stop = view.stop;
   if (stop === undefined) return;
   const stack = stop.stack ?? [];
-  if (stop.reason === 'hang') {
+  // What NDIS waited for in vain has rules of its own.
+  const named = UNCOMPLETED.some((what) => view.facts(what).length > 0);
+  if (stop.reason === 'hang' && !named) {
     const open = view.spans.filter(({ leave }) => leave === undefined).map(({ callback }) => callback);
     const pausing = view.events.findLast((event) => event.kind === 'state')?.to === 'Pausing';
     const removed = view.facts('device-access-after-removal').some(({ detail }) => detail.routine === 'MiniportHaltEx');

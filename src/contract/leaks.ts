@@ -206,20 +206,9 @@ export const owed: readonly Owed[] = [
   adapter('if-interface', 'halt-leaks-if-interface', 'a network interface', 'NdisIfDeregisterInterface', [
     'I:ndisifregisterinterface',
   ]),
-  driver('im-device-instance', 'im-leaks-device-instance', 'a virtual miniport', 'NdisIMDeInitializeDeviceInstance', [
-    'I:ndisiminitializedeviceinstanceex',
-  ]),
   adapter('clone-oid', 'halt-leaks-clone-oid', 'a cloned OID request', 'NdisFreeCloneOidRequest', [
     'I:ndisallocatecloneoidrequest',
   ]),
-  adapter(
-    'idle-notification',
-    'halt-leaves-idle-notification',
-    'a pending idle notification',
-    'NdisMIdleNotificationComplete',
-    ['I:ndismidlenotificationcomplete', 'N:managing-irp-resources-for-ndis-selective-suspend'],
-    'warning',
-  ),
 
   allocation(
     adapter('pool', 'halt-leaks-pool', 'pool memory', 'ExFreePool', ['W:exallocatepool2', 'W:exfreepoolwithtag']),
@@ -307,9 +296,17 @@ function initFailTwin(rule: string): string {
   return rule.replace(/^halt-/, 'init-fail-');
 }
 
-/** `halt-leaks-x` → `unload-leaks-x`, for what was acquired outside any adapter. */
-function unloadTwin(rule: string): string {
-  return rule.replace(/^halt-/, 'unload-');
+/** What only the handle of an adapter gets: none of it can be acquired for the driver as a whole. */
+const OF_AN_ADAPTER = new Set([
+  ...['adapter-instance-name', 'port', 'default-port-active', 'interrupt', 'sg-dma', 'shared-memory'],
+  ...['shared-memory-async', 'provider-shared-memory', 'sg-list', 'dma-channel', 'io-port-range', 'io-space'],
+  ...['clone-oid', 'log', 'virtualization'],
+]);
+
+/** `halt-leaks-x` → `unload-leaks-x`, for what was acquired outside any adapter; undefined where that cannot be. */
+export function unloadTwin({ type, rule, scope }: Owed): string | undefined {
+  if (scope === 'driver') return rule;
+  return OF_AN_ADAPTER.has(type) ? undefined : rule.replace(/^halt-/, 'unload-');
 }
 
 const LATE = 'halt-leaks-late-allocation';
@@ -488,7 +485,7 @@ function* judgeDriver(view: TraceView): Iterable<Violation & { rule: string }> {
   }
 }
 
-const driverRule = (row: Owed) => (row.scope === 'driver' ? row.rule : unloadTwin(row.rule));
+const driverRule = (row: Owed) => unloadTwin(row) ?? row.rule;
 
 function failedEntryRule(view: TraceView, row: Owed): string | undefined {
   if (row.type === 'driver-registration') return 'driverentry-fails-after-register';
@@ -523,7 +520,9 @@ export const leaks: RuleFamily = {
         : [
             meta(row.rule, row, 'when MiniportHaltEx returns'),
             meta(initFailTwin(row.rule), row, 'when MiniportInitializeEx fails'),
-            meta(unloadTwin(row.rule), row, 'after the driver has unloaded'),
+            ...[unloadTwin(row)].flatMap((rule) =>
+              rule === undefined ? [] : [meta(rule, row, 'after the driver has unloaded')],
+            ),
           ],
     ),
     {

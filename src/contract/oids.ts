@@ -108,6 +108,14 @@ export const oids = family(
       };
     }
     for (const fact of view.facts('oid-result')) yield* judgeResult(view, fact);
+    for (const fact of view.facts('oid-never-completed')) {
+      yield {
+        rule: 'oid-timeout',
+        severity: 'error',
+        seq: fact.seq,
+        message: `${fact.detail.oid} is not completed in ${fact.detail.seconds} s, nor is there anything left that could complete it soon; 12 s are allowed.`,
+      };
+    }
     for (const call of view.calls('NdisMNetPnPEvent')) {
       if (call.callback === 'MiniportOidRequest') {
         yield {

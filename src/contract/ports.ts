@@ -56,6 +56,19 @@ function* afterwards(view: TraceView): Iterable<Found> {
   }
 }
 
+/** Frames that are still out on the port the driver deactivates. */
+function* before(view: TraceView): Iterable<Found> {
+  for (const { seq, stack, callback, detail } of view.facts('port-deactivated')) {
+    if (Number(detail.receivesOut) === 0) continue;
+    yield {
+      rule: 'port-deactivate-with-traffic',
+      seq,
+      message: `${callback ?? 'The driver'} deactivates port ${detail.port} while ${detail.receivesOut} received NET_BUFFER_LISTs of it have not come back.`,
+      stack: stack ?? [],
+    };
+  }
+}
+
 export const ports = family(
   [
     [
@@ -68,12 +81,13 @@ export const ports = family(
     [
       'port-deactivate-with-traffic',
       'error',
-      'frames are indicated on a port that was deactivated',
+      'a port is deactivated while frames of it are out, or used afterwards',
       'N:deactivating-an-ndis-port',
     ],
   ],
   function* (view): Iterable<Found> {
     yield* refused(view);
+    yield* before(view);
     yield* afterwards(view);
   },
 );

@@ -286,6 +286,27 @@ describe('ports', () => {
     expect(indicates(true)).toEqual([]);
     expect(indicates(false)).toEqual(['port-deactivate-with-traffic']);
   });
+
+  it('have all their frames back before', () => {
+    const deactivated = (receivesOut: number) =>
+      rules((trace) => trace.fact('port-deactivated', { adapter, port: 1, receivesOut }));
+    expect(deactivated(0)).toEqual([]);
+    expect(deactivated(2)).toEqual(['port-deactivate-with-traffic']);
+  });
+});
+
+describe('what NDIS waits for in vain', () => {
+  const hang = (fact: string) =>
+    rules((trace) => {
+      trace.fact(fact, { adapter, request: '0x1', oid: 'OID_GEN_STATISTICS', seconds: 60 });
+      trace.add({ kind: 'stop', reason: 'hang', text: 'the driver never completes it' });
+    });
+
+  it('is told by its name, and once', () => {
+    expect(hang('oid-never-completed')).toEqual(['oid-timeout']);
+    expect(hang('idle-never-completed')).toEqual(['halt-leaves-idle-notification']);
+    expect(hang('anything else')).toEqual(['driver-hang']);
+  });
 });
 
 it('a handle is the one NDIS gave', () => {

@@ -18,6 +18,7 @@ interface Said {
   readonly resets: boolean;
   readonly checksForHang: boolean;
   readonly calledAtBugCheck: boolean;
+  readonly suspends: boolean;
 }
 
 export interface Plain {
@@ -56,9 +57,12 @@ const applies: Partial<Readonly<Record<Flow, (said: Said) => boolean>>> = {
   'power-halt': ({ haltedForSleep }) => haltedForSleep,
   'power-oid': ({ askedToSleep }) => askedToSleep,
   'power-fails': ({ askedToSleep }) => askedToSleep,
+  'selective-suspend': ({ suspends }) => suspends,
   reset: ({ resets }) => resets,
   'reset-while-pausing': ({ resets }) => resets,
   'hang-checks': ({ checksForHang }) => checksForHang,
+  'hang-when-gone': ({ checksForHang, removable }) => checksForHang && removable,
+  burst: () => true,
   'first-of-two': () => true,
   'second-of-two': () => true,
 };

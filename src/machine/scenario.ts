@@ -26,12 +26,18 @@ export type Flow =
   | 'power-oid'
   /** Its variant: the power does not come back, and the adapter is halted in D3. */
   | 'power-fails'
-  /** Reset while it runs: `flow-reset-then-halt`. */
+  /** Suspended while it is idle, and back: an idle notification that NDIS cancels. */
+  | 'selective-suspend'
+  /** Reset twice while it runs: `flow-reset-then-halt`. */
   | 'reset'
   /** Its variant: the pause begins while the reset is pending. */
   | 'reset-while-pausing'
   /** Runs for long enough to be asked whether its NIC hangs. */
   | 'hang-checks'
+  /** The device is pulled out, and the check for hang comes before the bus has noticed. */
+  | 'hang-when-gone'
+  /** More frames at once, each way, than a driver has descriptors and buffers for. */
+  | 'burst'
   /** The system shuts down while the adapter runs: `flow-shutdown-poweroff`. */
   | 'shutdown'
   /** Two adapters of one driver, and the first goes while the second works on: `flow-multi-adapter`. */
@@ -76,7 +82,10 @@ export interface Scenario {
   readonly workers: 'at-once' | 'late';
   /** `works`, or the trouble the device shows: one of devices/troubles.ts, or of the device's own. */
   readonly hardware: string;
-  /** Values of the adapter's key in the registry that differ from what is installed. */
+  /**
+   * Values of the adapter's key in the registry that differ from what is installed. What stands before the last backslash of a
+   * name is a subkey, which is made; with nothing behind it, the key's unnamed value.
+   */
   readonly settings: Readonly<Record<string, SettingValue>>;
   /** Who runs when, around halt. */
   readonly schedule: Schedule;
@@ -104,9 +113,13 @@ export const flowText: Readonly<Record<Flow, string>> = {
   'power-halt': 'halt because the system sleeps, initialize again when it wakes, run, halt, unload',
   'power-oid': 'sleep (D3) and wake (D0) while initialized, run, halt, unload',
   'power-fails': 'sleep (D3), and halt there because the power does not come back',
-  reset: 'a reset while the adapter runs, more traffic, then pause, halt, unload',
+  'selective-suspend': 'suspended while it is idle, waked by a send, then pause, halt, unload',
+  reset: 'two resets while the adapter runs, more traffic, then pause, halt, unload',
   'reset-while-pausing': 'a pause while a reset is under way, then halt, unload',
   'hang-checks': 'the adapter runs for long and is asked whether its NIC hangs, then pause, halt, unload',
+  'hang-when-gone':
+    'the device is pulled out, and the adapter is asked whether its NIC hangs before the bus has noticed',
+  burst: 'more frames at once, each way, than a driver has room for, then pause, halt, unload',
   shutdown: 'the system shuts down while the adapter runs',
   'first-of-two': 'two adapters: the first is halted while the second works on',
   'second-of-two': 'two adapters: the second is halted while the first works on',
@@ -136,6 +149,7 @@ const isEmpty = (schedule: Schedule): boolean => Array.isArray(schedule) && sche
 const SHOWN = 32;
 
 function settingText(name: string, value: SettingValue): string {
+  if (name.endsWith('\\')) return `the configuration has the subkey ${name.slice(0, -1)}`;
   if (value === null) return `the setting ${name} is missing`;
   if (typeof value === 'number') return `the setting ${name} is the number ${value}`;
   const text = typeof value === 'string' ? value : value.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');

@@ -64,7 +64,14 @@ export class IdleNotifications {
       ready: () => !this.pending.has(adapter.handle),
       deadline: (clock.now + WATCHDOG) as VirtualTime,
     };
-    if (ended === 'timeout') throw new Hang('the driver never calls NdisMIdleNotificationComplete');
+    if (ended !== 'timeout') return;
+    emitFact(this.ndis.kernel, 'idle-never-completed', { adapter: hex(adapter.handle), seconds: WATCHDOG / SECOND });
+    throw new Hang('the driver never calls NdisMIdleNotificationComplete');
+  }
+
+  /** The driver has said that its adapter may be suspended. */
+  isConfirmed(adapter: Handle): boolean {
+    return this.pending.get(adapter)?.confirmed ?? false;
   }
 
   isPending(adapter: Handle): boolean {

@@ -115,7 +115,11 @@ export class Oids {
       ready: () => pending.status !== undefined,
       deadline: (kernel.clock.now + WATCHDOG) as VirtualTime,
     };
-    if (ended === 'timeout') throw new Hang(`the driver never completes ${request.name}`);
+    if (ended === 'timeout') {
+      const detail = { request: hex(address), oid: request.name, seconds: WATCHDOG / SECOND };
+      kernel.trace.emit({ kind: 'fact', what: 'oid-never-completed', detail });
+      throw new Hang(`the driver never completes ${request.name}`);
+    }
     this.pending.delete(address);
     const done = Math.min(view.BytesDone, length);
     kernel.trace.emit({

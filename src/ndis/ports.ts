@@ -8,6 +8,7 @@ import { D, failsWith, functionsOf, HANDLE, IN, P, ULONG } from '../kernel/recor
 import { at, type Handle, hex, NULL } from '../trace/units.ts';
 import type { Adapter } from './adapter.ts';
 import { Attributes } from './driver-structures.ts';
+import { emitFact } from './facts.ts';
 import type { Ndis } from './ndis.ts';
 import { NDIS_OBJECT_HEADER } from './object-header.ts';
 import {
@@ -128,6 +129,8 @@ export class Ports {
           stack: this.ndis.kernel.stack(),
         });
       } else {
+        const receivesOut = this.ndis.receives.outstandingOn(number, adapter);
+        emitFact(this.ndis.kernel, 'port-deactivated', { adapter: hex(adapter), port: number, receivesOut });
         resources.undo([type], key, {
           fn,
           outcome: 'undone',

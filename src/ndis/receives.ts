@@ -47,8 +47,8 @@ export class Receives {
   /** Told of every frame the protocol read. */
   onFrame: (adapter: Handle, frame: Uint8Array) => void = () => {};
   private readonly ndis: Ndis;
-  /** Lists that are up, by address. */
-  private readonly up = new Map<Address, Handle>();
+  /** Lists that are up, by address: whose they are, and the port they were indicated on. */
+  private readonly up = new Map<Address, { readonly adapter: Handle; readonly port: number }>();
   /** Indications kept until a pause begins. */
   private readonly kept: { adapter: Adapter; lists: Address[] }[] = [];
   private readonly running = new Map<Handle, number>();
@@ -58,8 +58,13 @@ export class Receives {
   }
 
   /** Lists that NDIS and the protocols have of the adapter. */
-  outstanding(adapter: Adapter): number {
-    return [...this.up.values()].filter((handle) => handle === adapter.handle).length;
+  outstanding({ handle }: Adapter): number {
+    return [...this.up.values()].filter(({ adapter }) => adapter === handle).length;
+  }
+
+  /** … and those of them that were indicated on one port. */
+  outstandingOn(port: number, handle: Handle): number {
+    return [...this.up.values()].filter((up) => up.adapter === handle && up.port === port).length;
   }
 
   /** Calls of NdisMIndicateReceiveNetBufferLists that have not returned. */
@@ -75,7 +80,7 @@ export class Receives {
     const { kernel } = this.ndis;
     const adapter = this.ndis.adapters.find((candidate) => candidate.handle === handle);
     const resources = (indication.flags & NDIS_RECEIVE_FLAGS_RESOURCES) !== 0;
-    const lists = this.take(handle, indication.first);
+    const lists = this.take(handle, indication);
     emitFact(kernel, 'receive-indicated', {
       adapter: hex(handle),
       state: adapter?.state ?? 'none',
@@ -100,7 +105,7 @@ export class Receives {
   }
 
   /** The chain's lists, from now on up; one that is up already stays where it is. */
-  private take(adapter: Handle, first: Address): Address[] {
+  private take(adapter: Handle, { first, port }: Indication): Address[] {
     const { kernel } = this.ndis;
     const taken: Address[] = [];
     const seen = new Set<Address>();
@@ -110,7 +115,7 @@ export class Receives {
         // A chain that comes back to itself would hang Windows; here it ends where it closes.
         if (seen.has(next)) break;
       } else {
-        this.up.set(next, adapter);
+        this.up.set(next, { adapter, port });
         taken.push(next);
       }
       seen.add(next);
@@ -225,15 +230,15 @@ export class Receives {
 
   /** The driver frees a list. One that is up is a fact; NDIS then forgets it, since it cannot give it back. */
   freed(list: Address, how: string): void {
-    const adapter = this.up.get(list);
-    if (adapter === undefined) return;
-    emitFact(this.ndis.kernel, 'nbl-freed-while-indicated', { list: hex(list), adapter: hex(adapter), how });
+    const up = this.up.get(list);
+    if (up === undefined) return;
+    emitFact(this.ndis.kernel, 'nbl-freed-while-indicated', { list: hex(list), adapter: hex(up.adapter), how });
     this.up.delete(list);
   }
 
   /** Whatever a gone adapter had up is nobody's any more. */
   adapterGone(adapter: Adapter): void {
     this.takeKept(adapter);
-    this.down([...this.up.keys()].filter((list) => this.up.get(list) === adapter.handle));
+    this.down([...this.up.keys()].filter((list) => this.up.get(list)?.adapter === adapter.handle));
   }
 }

@@ -90,7 +90,7 @@ export const dataPath: Chapter = {
     },
     'port-deactivate-with-traffic': {
       why: 'Nobody above is bound to the port any more, so the frames are lost or reach an owner that is gone.',
-      looksAt: 'Frames indicated on a port after its deactivation.',
+      looksAt: 'Frames of the port that are out when it is deactivated, and frames indicated on it afterwards.',
     },
   },
 };
@@ -114,7 +114,8 @@ export const oids: Chapter = {
     },
     'oid-timeout': {
       why: 'Requests are serialized: while one hangs, no other gets through, and pause and halt wait. Driver Verifier stops after 12 s with 0xC4/92003.',
-      looksAt: 'The virtual time from each request to its completion.',
+      looksAt:
+        'The virtual time from each request to its completion. One that is never completed is an error: nothing comes after it.',
     },
     'pnp-event-in-oid': {
       why: 'NDIS handles the event and the request in one queue: the event waits for the request, and the request waits for the event.',

@@ -121,14 +121,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
     why: 'The interface stays in the system’s list without anything behind it; deregistering its provider before it is 0x7C/17.',
     allowed: 'The interface’s NET_LUID index is persistent and is not freed.',
   },
-  'im-device-instance': {
-    why: 'The virtual miniport stays although its lower binding is gone: traffic goes down into nothing and the driver cannot unload.',
-  },
   'clone-oid': { why: 'The clone is lost, and whoever waits for the request that was cloned may wait for ever.' },
-  'idle-notification': {
-    why: 'NDIS and the bus driver wait for the end of an idle notification; the IRP that stands behind it stays with the bus driver after the adapter is gone.',
-    allowed: 'Whether NDIS cancels the notification before it halts the adapter, no page says: this is a warning.',
-  },
   pool: {
     why: 'Pool memory is lost until the next restart. Driver Verifier’s pool tracking stops with 0xC4/62 at unload.',
     allowed: KEPT,

@@ -5,7 +5,7 @@
 import { kernelFunctions } from '../../kernel/functions.ts';
 import type { AnyFunction } from '../../kernel/record.ts';
 import { ndisFunctions } from '../../ndis/functions.ts';
-import { owed } from '../leaks.ts';
+import { owed, unloadTwin } from '../leaks.ts';
 import type { Chapter, Explanation } from './chapter.ts';
 import { kinds } from './leak-kinds.ts';
 
@@ -59,10 +59,12 @@ function explain(type: string, { why, when }: Moment): Explanation {
 
 /** The rules of every kind at one moment, by id. */
 function rulesAt(moment: Moment): Record<string, Explanation> {
-  const rows = owed.filter(({ scope }) => scope === 'adapter' || moment === unloaded);
-  return Object.fromEntries(
-    rows.map(({ rule, type }) => [rule.replace(/^halt-/, moment.prefix), explain(type, moment)]),
-  );
+  const rows = owed.flatMap((row) => {
+    const inUnload = moment === unloaded ? unloadTwin(row) : undefined;
+    const id = moment === unloaded ? inUnload : row.scope === 'adapter' && row.rule.replace(/^halt-/, moment.prefix);
+    return typeof id === 'string' ? [[id, explain(row.type, moment)] as const] : [];
+  });
+  return Object.fromEntries(rows);
 }
 
 export const leaksAtHalt: Chapter = {

@@ -55,6 +55,12 @@ export const lives: Chapter = {
       why: 'A device in D3 does not answer: reads give all ones, and on some buses the access is a machine check that stops the system.',
       looksAt: 'Register accesses while the device model is in D3.',
     },
+    'halt-leaves-idle-notification': {
+      why: 'The adapter stays without power: sends and OID requests wait for the notification to end, and so does halt. NDIS’ watchdog stops with 0x7C/25.',
+      allowed: 'NdisMIdleNotificationComplete may be called by MiniportCancelIdleNotification or any time later.',
+      looksAt:
+        'The time from MiniportCancelIdleNotification to NdisMIdleNotificationComplete, in a run that lets the adapter become idle; drivers that registered for selective suspend only.',
+    },
     'lowpower-timers-not-cancelled': {
       why: 'What goes on touches hardware without power, or wakes the system again at once.',
       allowed: 'What wakes the system on purpose stays armed.',

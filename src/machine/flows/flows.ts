@@ -6,10 +6,11 @@ import type { MiniportDriver } from '../../ndis/driver.ts';
 import { NDIS_STATUS_SUCCESS } from '../../ndis/status.ts';
 import type { Flow } from '../scenario.ts';
 import { initRetry, powerHalt, stopStart } from './again.ts';
+import { burst } from './burst.ts';
 import { initHalt, normalRemove, promptHalt, surpriseRemoval } from './removal.ts';
-import { hangChecks, reset, resetWhilePausing } from './reset.ts';
+import { hangChecks, hangWhenGone, reset, resetWhilePausing } from './reset.ts';
 import { shutdown } from './shutdown.ts';
-import { powerFails, powerOid } from './sleep.ts';
+import { powerFails, powerOid, selectiveSuspend } from './sleep.ts';
 import type { Play, Stage } from './stage.ts';
 import { breathe, mark } from './steps.ts';
 import { firstGoes, secondGoes } from './two-adapters.ts';
@@ -24,9 +25,12 @@ const flows: Readonly<Record<Flow, Play>> = {
   'power-halt': powerHalt,
   'power-oid': powerOid,
   'power-fails': powerFails,
+  'selective-suspend': selectiveSuspend,
   reset,
   'reset-while-pausing': resetWhilePausing,
   'hang-checks': hangChecks,
+  'hang-when-gone': hangWhenGone,
+  burst,
   shutdown,
   'first-of-two': firstGoes,
   'second-of-two': secondGoes,

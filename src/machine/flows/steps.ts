@@ -30,6 +30,7 @@ export function* initialize(stage: Stage, adapter: Adapter): Coroutine<boolean> 
     resets: adapter.routine('ResetHandlerEx') !== undefined,
     checksForHang: adapter.routine('CheckForHangHandlerEx') !== undefined,
     calledAtBugCheck: callsAtBugCheck(adapter),
+    suspends: adapter.driver.optional.IdleNotificationHandler !== undefined,
   });
   return true;
 }
