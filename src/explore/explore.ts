@@ -41,7 +41,7 @@ export function* explore(
 ): Generator<Batch, CheckResult, readonly Outcome[]> {
   const session = new Session(driver, options);
   const seen = yield* session.plain();
-  for (const phase of options.phases ?? everyPhase) yield* session.phase(phase, seen);
+  for (const phase of options.phases ?? everyPhase) yield* session.phase(phase, seen, phase.keepsEvents);
   yield* session.shrink();
   return yield* session.result(seen);
 }

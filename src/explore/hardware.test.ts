@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
 import type { TraceEvent } from '../trace/events.ts';
 import { withTroubles } from './hardware.ts';
-import { changedSettings } from './settings.ts';
+import type { Outcome } from './outcome.ts';
+import type { Seen } from './phase.ts';
+import { changedSettings, subkeys } from './settings.ts';
 
 const fact = (what: string, detail: object) => ({ kind: 'fact', what, detail }) as unknown as TraceEvent;
 const device = fact('device-plugged-in', { troubles: ['absent', 'no-link'] });
@@ -41,4 +43,19 @@ it('tries each setting the driver reads at the bounds its INF gives, all setting
 it('a setting no INF names is tried as a number', () => {
   const settings = changedSettings([read('Depth', 'integer', null)]).map((scenario) => scenario.settings.Depth);
   expect(settings).toEqual([0, 0xffff_ffff, 'haltex', [0xff], '']);
+});
+
+it('a subkey that the driver looks for is there, and what it looks for in there', () => {
+  const opened = (name: string) => fact('subkey-opened', { name, found: false });
+  const played = subkeys.play({
+    plain: { events: [opened('Queues'), opened('Queues')] },
+    outcomes: [],
+  } as unknown as Seen);
+  const first = played.next();
+  const [scenario] = first.value as Outcome['scenario'][];
+  expect(first.value).toHaveLength(1);
+  expect(scenario?.settings).toEqual({ 'Queues\\': '' });
+  const second = played.next([{ events: [opened('Queues\\0')] } as unknown as Outcome]);
+  expect((second.value as Outcome['scenario'][]).map(({ settings }) => settings)).toEqual([{ 'Queues\\0\\': '' }]);
+  expect(played.next([{ events: [] } as unknown as Outcome]).done).toBe(true);
 });

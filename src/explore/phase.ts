@@ -18,6 +18,8 @@ export interface Phase {
   readonly name: string;
   /** The part of the budget it may use; all of what is left by default. */
   readonly share?: number;
+  /** Whether it looks at the traces; its outcomes then keep them. */
+  readonly keepsEvents?: boolean;
   /**
    * Yields batches of scenarios and is given their outcomes, in the same order. Batches may be large: their scenarios are
    * played side by side. When the budget ends, the last batch comes back shorter and the phase is not resumed.

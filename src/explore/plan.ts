@@ -6,7 +6,7 @@ import { lateInterrupts, waysToHalt } from './halting.ts';
 import { hardwareTroubles } from './hardware.ts';
 import { listed, type Phase } from './phase.ts';
 import { races, rareRaces } from './races.ts';
-import { settings } from './settings.ts';
+import { settings, subkeys } from './settings.ts';
 
 export const plainPhase: Phase = listed('plain run', () => [plainScenario]);
 
@@ -15,6 +15,7 @@ export const phases: readonly Phase[] = [
   lateInterrupts,
   singleFaults,
   flowsPhase,
+  subkeys,
   faultsOfFlows,
   hardwareTroubles,
   settings,

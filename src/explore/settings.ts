@@ -7,7 +7,39 @@ import { plainScenario, type Scenario, type SettingValue } from '../machine/scen
 import type { TraceEvent } from '../trace/events.ts';
 import { listed, type Phase } from './phase.ts';
 
-export const settings: Phase = listed('settings', ({ plain }) => changedSettings(plain.events));
+/** How deep keys that the driver looks for lie in others that it looks for. */
+const DEEPEST = 3;
+
+/**
+ * Subkeys of the configuration that the driver looks for and no INF makes: each is there, with nothing in it. What the driver then
+ * reads of it is varied like any other setting.
+ */
+export const subkeys: Phase = {
+  name: 'subkeys of the configuration',
+  keepsEvents: true,
+  *play({ plain }) {
+    const tried = new Set<string>();
+    let traces: readonly (readonly TraceEvent[])[] = [plain.events];
+    for (let depth = 0; depth < DEEPEST; depth++) {
+      const missing = new Set(traces.flatMap(missingKeys).filter((name) => !tried.has(name)));
+      if (missing.size === 0) return;
+      for (const name of missing) tried.add(name);
+      const outcomes = yield [...missing].map((name) => ({ ...plainScenario, settings: { [`${name}\\`]: '' } }));
+      traces = outcomes.map(({ events = [] }) => events);
+    }
+  },
+};
+
+function missingKeys(events: readonly TraceEvent[]): string[] {
+  return factsOf(events, 'subkey-opened').flatMap(({ detail }) =>
+    detail.found === false ? [String(detail.name)] : [],
+  );
+}
+
+export const settings: Phase = listed('settings', ({ plain, outcomes }) => {
+  const withSubkeys = outcomes.filter(({ scenario }) => Object.keys(scenario.settings).length > 0);
+  return changedSettings([plain, ...withSubkeys].flatMap(({ events = [] }) => events));
+});
 
 /** Values tried of an enumeration; Windows' own have at most a dozen. */
 const CHOICES = 16;
@@ -22,8 +54,8 @@ interface Trial {
 }
 
 /** One scenario for each value; first values of all settings come before second ones, so that a short budget sees each. */
-export function changedSettings(plain: readonly TraceEvent[]): Scenario[] {
-  const trials = trialsOf(plain);
+export function changedSettings(events: readonly TraceEvent[]): Scenario[] {
+  const trials = trialsOf(events);
   const most = Math.max(0, ...trials.map(({ values }) => values.length));
   return Array.from({ length: most }, (_, round) => round).flatMap((round) =>
     trials.flatMap(({ name, values }) => {
@@ -34,11 +66,11 @@ export function changedSettings(plain: readonly TraceEvent[]): Scenario[] {
 }
 
 /** Only what the driver reads: a value nobody asks for changes nothing. */
-function trialsOf(plain: readonly TraceEvent[]): Trial[] {
-  const [declared] = factsOf(plain, 'settings-declared');
+function trialsOf(events: readonly TraceEvent[]): Trial[] {
+  const [declared] = factsOf(events, 'settings-declared');
   const parameters = (declared?.detail.settings ?? []) as unknown as readonly InfParameter[];
   const trials = new Map<string, Trial>();
-  for (const { detail } of factsOf(plain, 'setting-read')) {
+  for (const { detail } of factsOf(events, 'setting-read')) {
     const name = detail.name as string;
     const key = name.toLowerCase();
     if (trials.has(key)) continue;

@@ -43,6 +43,8 @@ HKR,, buffers, 0, "30"
 HKR, Ndi\params\NetworkAddress, type, 0, edit
 HKR, Ndi\params\NetworkAddress, limittext, 0, 12
 HKLM, Software, Other, 0, "no"
+HKR, \Queues\, Count, 0x00010001, 4
+HKR, Empty,,0x10
 [Nic.Params]
 HKR,,Name,,%Vendor%
 [Strings]
@@ -64,6 +66,8 @@ it('finds hardware ids and the adapter’s registry values', () => {
     List: ['a, b', 'c'],
     '*SpeedDuplex': '4',
     buffers: '30',
+    'Queues\\Count': 4,
+    'Empty\\': '',
     Name: 'haltex; the project',
   });
 });

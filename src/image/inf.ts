@@ -26,7 +26,10 @@ export interface InfParameter {
 export interface Inf {
   /** `PCI\VEN_8086&DEV_1539` and the like, upper case, in order. */
   readonly hardwareIds: readonly string[];
-  /** Values of the adapter's key by name; defaults of settings are among them, as the class installer writes them (observed). */
+  /**
+   * Values of the adapter's key by name, those of its subkeys by path (`Queues\\Count`); defaults of settings are among them, as
+   * the class installer writes them (observed).
+   */
   readonly values: Readonly<Record<string, InfValue>>;
   readonly parameters: readonly InfParameter[];
   /** What could not be understood, in order of lines. The rest of the file counts all the same. */
@@ -162,10 +165,16 @@ class AdapterKey {
       this.text.problem(line.number, `the flags of an AddReg line are a number, not «${flags}»`);
       return;
     }
-    if (root.toUpperCase() !== 'HKR' || (type & Flag.KEY_ONLY) !== 0) return;
-    const parameter = PARAMETER.exec(subkey.replace(/^\\+|\\+$/g, ''));
+    if (root.toUpperCase() !== 'HKR') return;
+    const key = subkey.replace(/^\\+|\\+$/g, '');
+    const below = key === '' ? '' : `${key}\\`;
+    if ((type & Flag.KEY_ONLY) !== 0) {
+      if (below !== '') this.set(line, below, AddRegType.SZ, ['']);
+      return;
+    }
+    const parameter = PARAMETER.exec(key);
     if (parameter !== null) this.describe(line, parameter[1] as string, parameter[2] !== undefined, name, data[0]);
-    else if (subkey === '' && name !== '') this.set(line, name, type, data);
+    else if (below + name !== '') this.set(line, below + name, type, data);
   }
 
   private set(line: InfLine, name: string, flags: number, data: readonly string[]): void {

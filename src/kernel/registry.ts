@@ -81,6 +81,18 @@ export class RegistryKey {
     this.entries.set(name.toUpperCase(), { name, ...encode(init) });
   }
 
+  /** Sets a value of this key or, where the name is a path, of the key below it that the path leads to. */
+  setBelow(path: string, init: RegistryInit): void {
+    const [key, name] = split(path);
+    this.ensure(key).set(name, init);
+  }
+
+  /** Takes such a value away, where there is one. */
+  deleteBelow(path: string): void {
+    const [key, name] = split(path);
+    this.find(key)?.deleteValue(name);
+  }
+
   /** False when there is no such value. */
   deleteValue(name: string): boolean {
     return this.entries.delete(name.toUpperCase());
@@ -92,6 +104,12 @@ export class RegistryKey {
     this.parent?.children.delete(this.name.toUpperCase());
     return true;
   }
+}
+
+/** A value's path as its key's and its name. */
+function split(path: string): readonly [key: string, name: string] {
+  const end = path.lastIndexOf('\\');
+  return [path.slice(0, Math.max(0, end)), path.slice(end + 1)];
 }
 
 function names(path: string): string[] {

@@ -39,7 +39,7 @@ export function loadDriver(
   const installAdapter = (index: number) => {
     const adapter = kernel.registry.adapter(INSTANCE + index);
     const values = { NetCfgInstanceId: instanceId(index), ...INSTALLED, ...adapterValues };
-    for (const [name, value] of Object.entries(values)) adapter.set(name, value);
+    for (const [name, value] of Object.entries(values)) adapter.setBelow(name, value);
     return adapter.path;
   };
   const common = { registryPath: unicodeString(kernel, service.path), installAdapter };

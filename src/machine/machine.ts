@@ -33,7 +33,7 @@ export interface MachineConfig {
   readonly device?: DeviceFactory;
   /** Virtual processors; two by default, so that what runs beside the driver can. */
   readonly processors?: number;
-  /** Values of the adapter's key in the registry, as the INF's AddReg sections give them. */
+  /** Values of the adapter's key in the registry, as the INF's AddReg sections give them; of its subkeys by their paths. */
   readonly adapterValues?: Readonly<Record<string, InfValue>>;
   /** The settings the INF lets users choose, with their bounds: scenarios vary them. */
   readonly parameters?: readonly InfParameter[];
@@ -182,8 +182,8 @@ function declareSettings({ trace }: Kernel, parameters: readonly InfParameter[])
 function changeSettings(kernel: Kernel, path: string, settings: Scenario['settings']): void {
   const key = kernel.registry.ensure(path);
   for (const [name, value] of Object.entries(settings)) {
-    if (value === null) key.deleteValue(name);
-    else key.set(name, typeof value === 'object' ? Uint8Array.from(value) : value);
+    if (value === null) key.deleteBelow(name);
+    else key.setBelow(name, typeof value === 'object' ? Uint8Array.from(value) : value);
   }
 }
 

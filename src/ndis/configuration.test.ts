@@ -75,8 +75,18 @@ test('writing, the network address, and subkeys by name and by index', () => {
     expect(unicodeText(t.kernel.memory, byIndex.KeyName)).toBe('Ndi');
     const end = yield* t.wdk.NdisOpenConfigurationKeyByIndex({ ConfigurationHandle, Index: 1 });
     expect(end.Status).toBe(0xc000_0001);
+    yield* t.wdk.NdisOpenConfigurationKeyByName({ ConfigurationHandle, SubKeyName: named(t, 'Queues') });
     yield* t.wdk.NdisCloseConfiguration({ ConfigurationHandle: byName.SubKeyHandle });
   });
+  expect(t.facts('setting-read').map(({ detail }) => detail.name)).toEqual(['NetworkAddress', 'ndi\\Service']);
+  expect(t.facts('subkey-opened').map(({ detail }) => [detail.name, detail.found])).toEqual([
+    ...[
+      ['ndi', true],
+      ['Ndi', true],
+      ['1', false],
+      ['Queues', false],
+    ],
+  ]);
   expect(t.events('acquire').map(({ type }) => type)).toEqual(['config-handle', 'config-subkey', 'config-subkey']);
   expect(t.events('undo')).toMatchObject([{ type: 'config-subkey', outcome: 'undone' }]);
 });

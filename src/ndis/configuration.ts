@@ -44,6 +44,8 @@ interface OpenKey {
   readonly key: RegistryKey;
   /** The NDIS handle the configuration was opened with. */
   readonly owner: Handle;
+  /** Path of names below the configuration's own key; empty for that one. */
+  readonly below: string;
   /** What was given out through it. */
   readonly blocks: Address[];
   closed: boolean;
@@ -57,11 +59,12 @@ export class Configuration {
     this.ndis = ndis;
   }
 
-  open(key: RegistryKey, owner: Handle): OpenKey {
+  open(key: RegistryKey, owner: Handle, below = ''): OpenKey {
     const open: OpenKey = {
       handle: this.ndis.newHandle('NDIS configuration handle'),
       key,
       owner,
+      below,
       blocks: [],
       closed: false,
     };
@@ -155,6 +158,9 @@ function read(key: RegistryKey | undefined, name: string): ConfigurationValue | 
   return value === undefined ? undefined : fromRegistry(value);
 }
 
+/** A value's or a subkey's name as scenarios have it: with the keys between it and the configuration's own. */
+const nameBelow = ({ below }: OpenKey, name: string): string => (below === '' ? name : `${below}\\${name}`);
+
 /** Which settings the driver looks for, as what, and what is there: scenarios vary them. */
 function noteRead({ kernel }: Ndis, name: string, type: number, value: ConfigurationValue | undefined): void {
   const asked = type <= ParameterType.hexInteger ? 'integer' : 'text';
@@ -182,12 +188,15 @@ const name = ({ kernel }: Ndis, string: View<typeof UNICODE_STRING.fields>) => u
 function openSubkey(
   ndis: Ndis,
   parent: OpenKey,
+  name: string,
   key: RegistryKey | undefined,
   args: { Status: Out<number>; handle: Out<Address> },
 ): OpenKey | undefined {
+  const below = nameBelow(parent, name);
+  ndis.kernel.trace.emit({ kind: 'fact', what: 'subkey-opened', detail: { name: below, found: key !== undefined } });
   args.Status.set(key === undefined ? NDIS_STATUS_FAILURE : NDIS_STATUS_SUCCESS);
   if (key === undefined) return undefined;
-  const open = ndis.configuration.open(key, parent.owner);
+  const open = ndis.configuration.open(key, parent.owner, below);
   args.handle.set(open.handle);
   return open;
 }
@@ -236,8 +245,8 @@ export const configurationFunctions = {
       const parent = ndis.configuration.named(args.ConfigurationHandle, fn);
       if (parent === undefined) args.Status.set(NDIS_STATUS_FAILURE);
       else {
-        const key = parent.key.find(name(ndis, args.SubKeyName));
-        openSubkey(ndis, parent, key, { Status: args.Status, handle: args.SubKeyHandle });
+        const subkey = name(ndis, args.SubKeyName);
+        openSubkey(ndis, parent, subkey, parent.key.find(subkey), { Status: args.Status, handle: args.SubKeyHandle });
       }
       return undefined;
     },
@@ -264,7 +273,10 @@ export const configurationFunctions = {
         return undefined;
       }
       const key = parent.key.keys[args.Index];
-      const open = openSubkey(ndis, parent, key, { Status: args.Status, handle: args.KeyHandle });
+      const open = openSubkey(ndis, parent, key?.name ?? String(args.Index), key, {
+        Status: args.Status,
+        handle: args.KeyHandle,
+      });
       if (key === undefined || open === undefined) return undefined;
       // The page speaks of a buffer of the caller's, the header of an output only; the handle's memory serves both (assumed).
       const text = ndis.configuration.text(open, key.name, 'name of a configuration key');
@@ -303,7 +315,7 @@ export const configurationFunctions = {
       const system = predefined[keyword.toLowerCase()];
       const value: ConfigurationValue | undefined =
         system === undefined ? read(open?.key, keyword) : { type: 'integer', value: system };
-      if (system === undefined) noteRead(ndis, keyword, type, value);
+      if (system === undefined && open !== undefined) noteRead(ndis, nameBelow(open, keyword), type, value);
       if (open === undefined || value === undefined) Status.set(NDIS_STATUS_FAILURE);
       else {
         const shown: ConfigurationValue =
@@ -359,7 +371,7 @@ export const configurationFunctions = {
     body(ndis, { Status, NetworkAddress, NetworkAddressLength, ConfigurationHandle }, { fn }) {
       const open = ndis.configuration.named(ConfigurationHandle, fn);
       const value = read(open?.key, 'NetworkAddress');
-      noteRead(ndis, 'NetworkAddress', ParameterType.string, value);
+      if (open !== undefined) noteRead(ndis, nameBelow(open, 'NetworkAddress'), ParameterType.string, value);
       if (open === undefined || value?.type !== 'string') Status.set(NDIS_STATUS_FAILURE);
       else {
         const address = addressBytes(value.value);
