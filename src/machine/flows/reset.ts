@@ -19,13 +19,15 @@ function* beginReset(stage: Stage, adapter: Adapter): Coroutine<{ readonly done:
 const theEndOf = (resetting: { readonly done: boolean }) =>
   ({ kind: 'wait', what: 'the reset to end', ready: () => resetting.done }) as const;
 
-/** flow-reset-then-halt: reset, more traffic, and the usual end. */
+/** flow-reset-then-halt: reset, more traffic, and both once more, for what the first reset left; then the usual end. */
 export const reset: Play = function* (stage, adapter) {
   if (!(yield* initialize(stage, adapter))) return;
   const running = yield* start(stage, adapter);
-  yield theEndOf(yield* beginReset(stage, adapter));
-  yield* breathe(stage);
-  if (running) yield* traffic(stage, adapter);
+  for (let times = 0; times < 2; times++) {
+    yield theEndOf(yield* beginReset(stage, adapter));
+    yield* breathe(stage);
+    if (running) yield* traffic(stage, adapter);
+  }
   yield* comeDown(stage, adapter, stage.scenario.haltAction);
 };
 
@@ -51,4 +53,15 @@ export const hangChecks: Play = function* (stage, adapter) {
   yield* breathe(stage, 3 * (adapter.checkForHangSeconds || 2) * SECOND);
   if (running && adapter.state === 'Running') yield* traffic(stage, adapter);
   yield* comeDown(stage, adapter, stage.scenario.haltAction);
+};
+
+/** As in flow-surprise-removal, but NDIS asks for a hang, and resets where the driver says so, before the bus has noticed. */
+export const hangWhenGone: Play = function* (stage, adapter) {
+  if (!(yield* initialize(stage, adapter))) return;
+  const running = yield* start(stage, adapter);
+  adapter.device?.remove();
+  yield* breathe(stage, 1.5 * (adapter.checkForHangSeconds || 2) * SECOND);
+  yield* stage.ndis.lifecycle.surpriseRemoved(adapter);
+  if (running) yield* stage.ndis.lifecycle.pause(adapter);
+  yield* comeDown(stage, adapter, 'DeviceSurpriseRemoved');
 };
