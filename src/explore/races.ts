@@ -5,7 +5,7 @@
 import { plainScenario, type Scenario } from '../machine/scenario.ts';
 import type { Switch } from '../machine/schedule.ts';
 import type { Outcome } from './outcome.ts';
-import type { Phase, Play } from './phase.ts';
+import type { Phase, Play, Seen } from './phase.ts';
 import { pct } from './strategies/pct.ts';
 import type { Played, ScheduleStrategy } from './strategies/strategy.ts';
 import { systematic } from './strategies/systematic.ts';
@@ -33,18 +33,26 @@ const bases: readonly Scenario[] = [
   { ...plainScenario, flow: 'init-halt' },
 ];
 
+/** … and, where the driver has a reset, with one that is under way. */
+function basesFor({ plain }: Seen): readonly Scenario[] {
+  const resets = plain.events.some(
+    (event) => event.kind === 'fact' && event.what === 'initialized' && event.detail.resets === true,
+  );
+  return resets ? [{ ...plainScenario, flow: 'reset-while-pausing' }, ...bases] : bases;
+}
+
 /** A phase that plays each base with the strategy; its line in the report says whether it was cut. */
-export const racesBy = (strategy: ScheduleStrategy, scenarios: readonly Scenario[] = bases, share = 1): Phase => ({
+export const racesBy = (strategy: ScheduleStrategy, scenarios = basesFor, share = 1): Phase => ({
   name: `races: ${strategy.name}`,
   share,
-  *play() {
-    for (const base of scenarios) yield* inOrders(strategy, base);
+  *play(seen) {
+    for (const base of scenarios(seen)) yield* inOrders(strategy, base);
   },
 });
 
 /** All orders with at most one preemption; every race of two contexts that one switch decides. */
-export const races: Phase = racesBy(systematic(1), bases, 0.15);
+export const races: Phase = racesBy(systematic(1), basesFor, 0.15);
 /** What needs more switches, by chance. */
-export const rareRaces: Phase = racesBy(pct({ seed: 1, depth: 3, runs: 200 }), bases, 0.05);
+export const rareRaces: Phase = racesBy(pct({ seed: 1, depth: 3, runs: 200 }), basesFor, 0.05);
 /** All of the plain course with two: exhaustive only for small drivers. */
-export const deepRaces: Phase = racesBy(systematic(2), [plainScenario]);
+export const deepRaces: Phase = racesBy(systematic(2), () => [plainScenario]);

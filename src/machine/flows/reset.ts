@@ -7,7 +7,7 @@ import type { Adapter } from '../../ndis/adapter.ts';
 import { SECOND } from '../../trace/units.ts';
 import { frame } from '../traffic.ts';
 import type { Play, Stage } from './stage.ts';
-import { breathe, comeDown, initialize, send, start, traffic } from './steps.ts';
+import { breathe, comeDown, comeDownAtOnce, initialize, send, start, traffic } from './steps.ts';
 
 /** With sends and frames under way; gives its thread. */
 function* beginReset(stage: Stage, adapter: Adapter): Coroutine<{ readonly done: boolean }> {
@@ -43,7 +43,8 @@ export const resetWhilePausing: Play = function* (stage, adapter) {
     yield* stage.ndis.lifecycle.pause(adapter);
   }
   yield theEndOf(resetting);
-  yield* comeDown(stage, adapter, stage.scenario.haltAction);
+  // No time passes: whoever has completed the reset may still be on the way out of the driver.
+  yield* comeDownAtOnce(stage, adapter, stage.scenario.haltAction);
 };
 
 /** The adapter runs for long enough that NDIS asks a few times whether its NIC hangs. */
