@@ -14,7 +14,7 @@ const ALL_CAUSES = 0xf;
 /** Bits of a descriptor's status. */
 const Descriptor = { SIZE: 16, DONE: 1, END_OF_PACKET: 2 } as const;
 
-const TICK = 10 * MILLISECOND;
+const TICK = 50 * MILLISECOND;
 /** From a frame's arrival, or a tail's bump, to the DMA. */
 const LATENCY = 5 * MICROSECOND;
 /** From the end of a reset until the link has been negotiated. */

@@ -16,9 +16,16 @@ export interface SavedRegisters {
   mxcsr: number;
 }
 
+/** General registers in halves of 32 bits, low half first: numbers are had from them without a bigint in between. */
+interface Halves {
+  /** On the same buffer as `gpr`. */
+  readonly halves: Int32Array;
+}
+
 /** As a new thread has them. */
-export function emptyRegisters(rip: Address): SavedRegisters {
-  return { gpr: new BigUint64Array(16), xmm: new BigUint64Array(32), rip, rflags: 0x202, mxcsr: 0x1f80 };
+export function emptyRegisters(rip: Address): SavedRegisters & Halves {
+  const gpr = new BigUint64Array(16);
+  return { gpr, halves: new Int32Array(gpr.buffer), xmm: new BigUint64Array(32), rip, rflags: 0x202, mxcsr: 0x1f80 };
 }
 
 /** Why a language handler was called: what a second exception inside it must know (RtlpExceptionHandler, RtlpUnwindHandler). */
@@ -40,7 +47,7 @@ export interface FramePosition {
 }
 
 /** One routine that was called from TypeScript. */
-export interface Activation extends SavedRegisters {
+export interface Activation extends SavedRegisters, Halves {
   readonly context: Context;
   readonly routine: Address;
   /** Set when the routine is a language handler. */

@@ -5,8 +5,32 @@ import type { GuestMemory } from '../x64/memory.ts';
 import { type CType, pointer, type Struct } from './layout.ts';
 import type { Out, Param, Params, ReturnKind, Returns } from './record.ts';
 
-/** Gives the bits of the argument at a position, from 0. */
-export type RawArguments = (index: number) => bigint;
+/** The arguments of a call by position, from 0, before anybody knows what they mean. */
+export interface RawArguments {
+  /** All 64 bits. */
+  bits(index: number): bigint;
+  /** The 64 bits as a signed number: an address. */
+  signed(index: number): number;
+  /** The lower 32 bits, unsigned. */
+  low(index: number): number;
+}
+
+/** Arguments given by TypeScript. What is not given is 0. */
+export class GivenArguments implements RawArguments {
+  private readonly values: readonly bigint[];
+  constructor(values: readonly bigint[]) {
+    this.values = values;
+  }
+  bits(index: number): bigint {
+    return this.values[index] ?? 0n;
+  }
+  signed(index: number): number {
+    return fromBits(this.bits(index));
+  }
+  low(index: number): number {
+    return Number(BigInt.asUintN(32, this.bits(index)));
+  }
+}
 
 class Cell implements Out<unknown> {
   readonly address: Address;
@@ -40,26 +64,41 @@ export function readString(memory: GuestMemory, address: Address, bits: 8 | 16, 
 }
 
 function decodeOne(memory: GuestMemory, param: Param, position: number, raw: RawArguments): unknown {
-  if (param.as === 'varargs') return (index: number) => raw(position + index);
-  const bits = raw(position);
   switch (param.as) {
     case 'integer':
-      return Number(
-        param.signed ? BigInt.asIntN(param.bits as number, bits) : BigInt.asUintN(param.bits as number, bits),
-      );
+      return integer(param.bits as number, param.signed === true, position, raw);
     case 'bigint':
-      return BigInt.asUintN(64, bits);
+      return raw.bits(position);
     case 'boolean':
-      return (bits & 0xffn) !== 0n;
+      return (raw.low(position) & 0xff) !== 0;
     case 'pointer':
     case 'code':
-      return fromBits(bits);
-    case 'string':
-      return bits === 0n ? '' : readString(memory, fromBits(bits), param.bits as 8 | 16);
+      return raw.signed(position);
+    case 'string': {
+      const address = raw.signed(position) as Address;
+      return address === NULL ? '' : readString(memory, address, param.bits as 8 | 16);
+    }
     case 'out':
-      return new Cell(memory, param.type as CType<unknown, unknown>, fromBits(bits));
-    case 'struct':
-      return bits === 0n && param.optional ? undefined : (param.type as CType<unknown>).read(memory, fromBits(bits));
+      return new Cell(memory, param.type as CType<unknown, unknown>, raw.signed(position) as Address);
+    case 'struct': {
+      const address = raw.signed(position) as Address;
+      return address === NULL && param.optional ? undefined : (param.type as CType<unknown>).read(memory, address);
+    }
+    case 'varargs':
+      return (index: number) => raw.bits(position + index);
+  }
+}
+
+function integer(bits: number, signed: boolean, position: number, raw: RawArguments): number {
+  switch (bits) {
+    case 32:
+      return signed ? raw.low(position) | 0 : raw.low(position);
+    case 64:
+      return signed ? raw.signed(position) : Number(raw.bits(position));
+    default: {
+      const rest = 32 - bits;
+      return signed ? (raw.low(position) << rest) >> rest : (raw.low(position) << rest) >>> rest;
+    }
   }
 }
 

@@ -4,11 +4,12 @@
  */
 import type { Stack, UndoOutcome, Value } from '../trace/events.ts';
 import type { Recorder } from '../trace/recorder.ts';
-import { type Address, hex } from '../trace/units.ts';
+import { type Address, DISPATCH_LEVEL, hex } from '../trace/units.ts';
 import { type GuestMemory, MemoryFault } from '../x64/memory.ts';
 import { Landing } from './activation.ts';
 import { decodeArguments, printableArguments, printableResult, type RawArguments } from './arguments.ts';
 import type { HostEntry } from './host-code.ts';
+import { SYSTEM } from './ordering.ts';
 import { RaisedStatus } from './raised-status.ts';
 import type { AnyFunction, Detail } from './record.ts';
 import type { Found, Resources } from './resources.ts';
@@ -32,6 +33,8 @@ export interface FaultPlan {
   strike(fn: string, failures: readonly string[], site: FaultSite): string | undefined;
 }
 
+const NO_LOCKS: readonly never[] = [];
+
 export const noFaults: FaultPlan = { strike: () => undefined };
 
 /** Where the driver stands, innermost frame first. */
@@ -42,6 +45,18 @@ interface Undoing {
   readonly key: number | string;
   readonly found: Found;
 }
+
+/** What NDIS waits for: what the driver did before it comes before what NDIS does then. */
+const HANDS_BACK: ReadonlySet<string> = new Set([
+  'NdisMPauseComplete',
+  'NdisMRestartComplete',
+  'NdisMResetComplete',
+  'NdisMOidRequestComplete',
+  'NdisMDirectOidRequestComplete',
+  'NdisMSendNetBufferListsComplete',
+  'NdisMIndicateReceiveNetBufferLists',
+  'NdisMIdleNotificationComplete',
+]);
 
 type FunctionEntry = Extract<HostEntry, { kind: 'function' }>;
 
@@ -55,6 +70,7 @@ export class Calls {
   private readonly faults: FaultPlan;
   private readonly capture: StackCapture;
   private readonly idle: () => boolean;
+  private readonly runs: (address: Address, fn: string) => void;
 
   constructor(parts: {
     memory: GuestMemory;
@@ -65,6 +81,8 @@ export class Calls {
     capture: StackCapture;
     /** Whether a point here would change nothing. */
     idle?: () => boolean;
+    /** Told where the driver goes on behind each call, and before it. */
+    runs?: (address: Address, fn: string) => void;
   }) {
     this.memory = parts.memory;
     this.scheduler = parts.scheduler;
@@ -73,6 +91,7 @@ export class Calls {
     this.faults = parts.faults;
     this.capture = parts.capture;
     this.idle = parts.idle ?? (() => false);
+    this.runs = parts.runs ?? (() => {});
   }
 
   /** Performs a call of the driver to an imported function; gives what the record says it returns. */
@@ -92,19 +111,21 @@ export class Calls {
     }
     const args = decodeArguments(this.memory, record.params, raw);
     const shown = printableArguments(this.memory, record.params, args);
-    const { irql } = this.scheduler;
-    const stack = irql < record.irql.min || irql > record.irql.max ? { stack: this.capture() } : {};
-    const call = this.trace.emit({ kind: 'call', fn, args: shown, caller, ...stack });
-    const locks = [...this.scheduler.current.locks];
+    const { irql, current } = this.scheduler;
+    const wrongLevel = irql < record.irql.min || irql > record.irql.max;
+    const call = this.trace.emit(
+      wrongLevel
+        ? { kind: 'call', fn, args: shown, caller, stack: this.capture() }
+        : { kind: 'call', fn, args: shown, caller },
+    );
+    if (irql >= DISPATCH_LEVEL) this.runs(caller, fn);
+    const locks = current.locks.length === 0 ? NO_LOCKS : [...current.locks];
     if (locks.length > 0 && record.notWithLocks) this.tellLocks(fn, 'calls back', locks);
     if (this.before(fn)) yield SPINNING;
     else if (!this.idle()) yield POINT;
+    if (HANDS_BACK.has(fn)) this.scheduler.ordering.publish(SYSTEM);
     const injected = this.strike(entry, record, args, { caller, call });
     const { stirs } = this.scheduler;
-    const came = (result: Value): void => {
-      const mark = injected === undefined ? {} : { injected: `fail-${fn.toLowerCase()}-${injected.id}` };
-      this.trace.emit({ kind: 'return', fn, call, result, ...mark });
-    };
     try {
       let result: unknown;
       if (injected?.fail !== undefined) result = injected.fail(args);
@@ -116,20 +137,29 @@ export class Calls {
           result = record.undoes.otherwise(args);
         } else {
           const given = record.body(entry.services, args, { fn, caller, soft: injected?.id });
-          const waits = isCoroutine(given) && locks.length > 0 && stack.stack === undefined;
+          const waits = locks.length > 0 && !wrongLevel && isCoroutine(given);
           result = isCoroutine(given) ? yield* waits ? this.watched(given, fn, locks) : given : given;
           this.settle(entry, record, args, undoing, result);
         }
       }
-      came(printableResult(record.returns, result));
+      this.came(fn, call, printableResult(record.returns, result), injected);
+      if (irql < DISPATCH_LEVEL && this.scheduler.irql >= DISPATCH_LEVEL) this.runs(caller, fn);
       // Whoever may go on now may do so before this context's next step.
       if (this.scheduler.attentive && this.scheduler.stirs !== stirs) yield POINT;
       return result;
     } catch (error) {
       const raised = raisedBy(error);
-      if (raised !== undefined) came({ raised });
+      if (raised !== undefined) this.came(fn, call, { raised }, injected);
       throw error;
     }
+  }
+
+  private came(fn: string, call: number, result: Value, injected: { readonly id: string } | undefined): void {
+    this.trace.emit(
+      injected === undefined
+        ? { kind: 'return', fn, call, result }
+        : { kind: 'return', fn, call, result, injected: `fail-${fn.toLowerCase()}-${injected.id}` },
+    );
   }
 
   /** The body of a call made with a spin lock held: whether it gives the processor up is a fact. Its level was in order. */

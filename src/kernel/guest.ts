@@ -18,7 +18,7 @@ import {
   leaveActivation,
   type SavedRegisters,
 } from './activation.ts';
-import { encodeResult } from './arguments.ts';
+import { encodeResult, type RawArguments } from './arguments.ts';
 import type { Calls } from './calls.ts';
 import { changedNonvolatiles } from './convention.ts';
 import type { Heap } from './heap.ts';
@@ -47,7 +47,7 @@ interface Saved extends SavedRegisters {
 
 /** What a call of a routine needs beside its activation: the registers at the way in, for comparison. */
 interface Room {
-  readonly own: SavedRegisters;
+  readonly own: ReturnType<typeof emptyRegisters>;
   readonly before: SavedRegisters;
 }
 
@@ -124,13 +124,23 @@ export class GuestCode {
       routine,
       handling,
       gpr: own.gpr,
+      halves: own.halves,
       xmm: own.xmm,
       rip: routine,
       rflags,
       mxcsr,
     };
     enterActivation(activation);
-    context.frames.push(() => this.exceptions.unwind(activation));
+    // Asked for several times within one call of an import; the routine stands still meanwhile.
+    let standing: Frame[] | undefined;
+    let standingAt = NULL;
+    context.frames.push(() => {
+      if (standing === undefined || standingAt !== activation.rip) {
+        standing = this.exceptions.unwind(activation);
+        standingAt = activation.rip;
+      }
+      return standing;
+    });
     try {
       while (true) {
         this.registers(context);
@@ -139,6 +149,7 @@ export class GuestCode {
         this.account(this.cpu.retired - retired);
         activation.gpr.set(registers.gpr);
         activation.rip = registers.rip;
+        standing = undefined;
         if (exit.kind === 'host' && exit.address === this.code.returnAddress) {
           this.checkReturn(activation, registers, before, rsp);
           registers.gpr[Register.RSP] = outerRsp;
@@ -204,8 +215,7 @@ export class GuestCode {
       yield* this.exceptions.raise(activation, { kind: 'fault', access: 'execute', address, size: 1, shadow: 0 });
       return;
     }
-    const raw = (index: number) =>
-      index < 4 ? (gpr[ARGUMENTS[index] as number] as bigint) : this.memory.readU64(at(rsp, 8 + 8 * index));
+    const raw = new GuestArguments(this.memory, activation, rsp);
     let bits: bigint;
     let returnTo: Address;
     try {
@@ -316,6 +326,40 @@ export class GuestCode {
     context.keep.delete(this);
     this.freeStacks.push(saved);
     if (this.loaded === context) this.loaded = undefined;
+  }
+}
+
+/** The arguments of an import as the x64 convention passes them: four in registers, the others above the return address. */
+class GuestArguments implements RawArguments {
+  private readonly memory: GuestMemory;
+  private readonly gpr: BigUint64Array;
+  private readonly halves: Int32Array;
+  private readonly rsp: Address;
+
+  constructor(memory: GuestMemory, { gpr, halves }: Activation, rsp: Address) {
+    this.memory = memory;
+    this.gpr = gpr;
+    this.halves = halves;
+    this.rsp = rsp;
+  }
+
+  bits(index: number): bigint {
+    return index < 4 ? (this.gpr[ARGUMENTS[index] as number] as bigint) : this.memory.readU64(this.slot(index));
+  }
+
+  signed(index: number): number {
+    if (index >= 4) return this.memory.readPointer(this.slot(index));
+    const low = 2 * (ARGUMENTS[index] as number);
+    return (this.halves[low + 1] as number) * 0x1_0000_0000 + ((this.halves[low] as number) >>> 0);
+  }
+
+  low(index: number): number {
+    if (index >= 4) return this.memory.readU32(this.slot(index));
+    return (this.halves[2 * (ARGUMENTS[index] as number)] as number) >>> 0;
+  }
+
+  private slot(index: number): Address {
+    return at(this.rsp, 8 + 8 * index);
   }
 }
 

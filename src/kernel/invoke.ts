@@ -4,13 +4,21 @@ import type { Recorder } from '../trace/recorder.ts';
 import { type Address, type Handle, NULL } from '../trace/units.ts';
 import { type GuestMemory, MemoryFault } from '../x64/memory.ts';
 import { Landing } from './activation.ts';
-import { decodeArguments, decodeResult, encodeResult, printableArguments, printableResult } from './arguments.ts';
+import {
+  decodeArguments,
+  decodeResult,
+  encodeResult,
+  GivenArguments,
+  printableArguments,
+  printableResult,
+} from './arguments.ts';
 import type { Calls } from './calls.ts';
 import type { Exceptions } from './exceptions.ts';
 import type { GuestCode } from './guest.ts';
 import type { Heap } from './heap.ts';
 import type { HostCode } from './host-code.ts';
 import { callSite, localsOf } from './native.ts';
+import { SYSTEM } from './ordering.ts';
 import { RaisedStatus } from './raised-status.ts';
 import type { CallbackRecord, Params, ReturnKind, Returns } from './record.ts';
 import { type Coroutine, isCoroutine, POINT, type Scheduler } from './scheduler.ts';
@@ -18,6 +26,9 @@ import { Hang } from './stops.ts';
 
 /** The arguments as NDIS or the kernel has them: numbers, addresses, booleans. */
 export type CallbackArguments<P extends Params> = { readonly [K in keyof P]: number | bigint | boolean };
+
+/** Routines that the driver has let run on their own: nobody but the driver waits for them. */
+const APART = /WORKITEM|WORKER|^StartRoutine$/;
 
 export class Invoker {
   private readonly memory: GuestMemory;
@@ -28,6 +39,7 @@ export class Invoker {
   private readonly calls: Calls;
   private readonly guest: GuestCode;
   private readonly exceptions: Exceptions;
+  private readonly entered: (routine: Address, name: string) => void;
 
   constructor(parts: {
     memory: GuestMemory;
@@ -38,6 +50,8 @@ export class Invoker {
     calls: Calls;
     guest: GuestCode;
     exceptions: Exceptions;
+    /** Told of every guest routine that is about to run. */
+    entered: (routine: Address, name: string) => void;
   }) {
     this.memory = parts.memory;
     this.heap = parts.heap;
@@ -47,6 +61,7 @@ export class Invoker {
     this.calls = parts.calls;
     this.guest = parts.guest;
     this.exceptions = parts.exceptions;
+    this.entered = parts.entered;
   }
 
   /**
@@ -64,12 +79,14 @@ export class Invoker {
     const raw = Object.keys(record.params).map((name) =>
       BigInt.asUintN(64, BigInt(args[name] as number | bigint | boolean)),
     );
-    const decoded = decodeArguments(this.memory, record.params, (index) => raw[index] ?? 0n);
+    const decoded = decodeArguments(this.memory, record.params, new GivenArguments(raw));
     context.callbacks.push({ name: record.name, adapter: adapter ?? context.callbacks.at(-1)?.adapter });
     const shown = printableArguments(this.memory, record.params, decoded);
     const enter = this.trace.emit({ kind: 'enter', callback: record.name, args: shown, address: routine });
     const irql = this.scheduler.irql;
     const locks = context.locks.length;
+    const bySystem = context.kind === 'thread' && context.callbacks.length === 1 && !APART.test(record.name);
+    if (bySystem) this.scheduler.ordering.observe(SYSTEM);
     // What interrupts a thread may do so before the routine's first step; DPCs and ISRs are chosen before they begin anyway.
     if (this.scheduler.attentive && context.kind === 'thread') yield POINT;
     let bits: bigint;
@@ -90,6 +107,7 @@ export class Invoker {
       ...(held.length > 0 ? { locksHeld: held } : {}),
     });
     if (changed) this.scheduler.setIrql(irql);
+    if (bySystem) this.scheduler.ordering.publish(SYSTEM);
     context.callbacks.pop();
     return result;
   }
@@ -119,10 +137,11 @@ export class Invoker {
     if (entry?.kind === 'function') {
       return encodeResult(
         entry.record.returns,
-        (yield* this.calls.perform(entry, (index) => raw[index] ?? 0n, NULL)) as never,
+        (yield* this.calls.perform(entry, new GivenArguments(raw), NULL)) as never,
       );
     }
     if (entry !== undefined) throw new MemoryFault('execute', routine, 1, 0);
+    this.entered(routine, record.name);
     return yield* this.guest.call(routine, raw);
   }
 }

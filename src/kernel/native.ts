@@ -7,6 +7,7 @@
 import type { Frame, Stack } from '../trace/events.ts';
 import { type Address, at, NULL } from '../trace/units.ts';
 import type { GuestMemory } from '../x64/memory.ts';
+import { GivenArguments } from './arguments.ts';
 import type { Calls } from './calls.ts';
 import type { Heap } from './heap.ts';
 import type { HostCode } from './host-code.ts';
@@ -118,7 +119,7 @@ function* call(
     return site;
   });
   try {
-    const result = yield* parts.calls.perform(entry, (index) => raw[index] ?? 0n, NULL);
+    const result = yield* parts.calls.perform(entry, new GivenArguments(raw), NULL);
     if (outs.length === 0) return result;
     return {
       result,

@@ -69,7 +69,7 @@ export class Resources {
 
   /** The live resource of one of the types under that key, if any; the newest of several. */
   live(types: readonly ResourceKind[], key: number | string): Resource | undefined {
-    return types.map((type) => this.lives.get(`${type} ${named(key)}`)?.at(-1)).find((found) => found !== undefined);
+    return first(types, named(key), (name) => this.lives.get(name)?.at(-1));
   }
 
   /** What an undo of that key with these arguments would meet. Changes nothing. */
@@ -81,7 +81,7 @@ export class Resources {
       );
       return differs.length > 0 ? { outcome: 'mismatch', resource, differs } : { outcome: 'undone', resource };
     }
-    const gone = types.map((type) => this.gone.get(`${type} ${named(key)}`)).find((found) => found !== undefined);
+    const gone = first(types, named(key), (name) => this.gone.get(name));
     return gone === undefined ? { outcome: 'never' } : { outcome: 'again', resource: gone };
   }
 
@@ -119,6 +119,18 @@ export class Resources {
     const found = this.find(types, key);
     if (found.outcome === 'undone') this.undo(types, key, { fn, outcome: 'undone', found, stack: [] });
   }
+}
+
+function first(
+  types: readonly ResourceKind[],
+  key: string,
+  under: (name: string) => Resource | undefined,
+): Resource | undefined {
+  for (const type of types) {
+    const found = under(`${type} ${key}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** Numbers in keys are addresses and handles: shown as Windows shows them. Small numbers (ports) stay as they are. */

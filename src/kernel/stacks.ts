@@ -143,6 +143,44 @@ const SHOWN_FRAMES = 32;
  * @param registers room to work in
  */
 export function framesOf(parts: StackParts, activation: Activation, registers: UnwindRegisters): Frame[] {
+  return framesByDistance(parts, activation) ?? framesByUnwinding(parts, activation, registers);
+}
+
+/**
+ * The same by the stack pointer alone, a fraction of the work; undefined where a frame on the way needs more than that, or
+ * anything is out of order.
+ */
+function framesByDistance({ memory, code, modules }: StackParts, activation: Activation): Frame[] | undefined {
+  const frames: Frame[] = [];
+  let { rip } = activation;
+  let rsp = fromBits(activation.gpr[Register.RSP] as bigint);
+  while (frames.length < SHOWN_FRAMES) {
+    const innermost = frames.length === 0;
+    if (rip === code.returnAddress && !innermost) return frames;
+    const module = modules.at(rip);
+    let distance: number | undefined = 0;
+    if (module !== undefined) distance = distanceAt(module, rip);
+    else if (!innermost || !code.holds(rip)) return undefined;
+    if (distance === undefined) return undefined;
+    frames.push(modules.frame(rip, !innermost));
+    rsp = at(rsp, distance);
+    if (!memory.readable(rsp, 8)) return undefined;
+    rip = memory.readPointer(rsp);
+    rsp = at(rsp, 8);
+  }
+  return frames;
+}
+
+function distanceAt({ image, base }: Module, rip: Address): number | undefined {
+  try {
+    return image.unwindPlaces.at(image, rip - base)?.distance;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return undefined;
+  }
+}
+
+function framesByUnwinding(parts: StackParts, activation: Activation, registers: UnwindRegisters): Frame[] {
   registers.gpr.set(activation.gpr);
   registers.xmm.set(activation.xmm);
   registers.rip = activation.rip;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { at, type VirtualTime } from '../trace/units.ts';
+import { GivenArguments } from './arguments.ts';
 import { SHARED_USER_DATA, TICK } from './shared-user-data.ts';
 import { BugCheck, Unsupported } from './stops.ts';
 import { wideBytes } from './strings.ts';
@@ -36,7 +37,9 @@ describe('the system', () => {
     expect(kernel.code.at(address('KeBugCheckEx'))?.kind).toBe('function');
     const missing = kernel.code.at(address('KeSomethingNew'));
     expect(missing?.kind).toBe('missing');
-    expect(() => run(() => kernel.calls.perform(missing as never, () => 0n, 0 as never) as never)).toThrow(Unsupported);
+    expect(() =>
+      run(() => kernel.calls.perform(missing as never, new GivenArguments([]), 0 as never) as never),
+    ).toThrow(Unsupported);
   });
 
   it('stops when the driver says so', () => {

@@ -59,11 +59,12 @@ export function fromBits(bits: bigint): Address {
 
 /** `0xFFFFF80000001000`, the way debuggers on Windows print a pointer. */
 export function hex(value: number | bigint): string {
-  if (typeof value === 'number' && value >= 0 && value < 0x8000_0000 && Number.isInteger(value)) {
-    return `0x${value.toString(16).toUpperCase()}`;
-  }
-  const bits = typeof value === 'bigint' ? BigInt.asUintN(64, value) : toBits(value);
-  return `0x${bits.toString(16).toUpperCase()}`;
+  if (typeof value === 'bigint') return `0x${BigInt.asUintN(64, value).toString(16).toUpperCase()}`;
+  const whole = Math.trunc(value);
+  // Two halves of 32 bits: a bigint would take several times as long.
+  const high = Math.floor(whole / 0x1_0000_0000) >>> 0;
+  const low = (whole >>> 0).toString(16).toUpperCase();
+  return high === 0 ? `0x${low}` : `0x${high.toString(16).toUpperCase()}${low.padStart(8, '0')}`;
 }
 
 export const MICROSECOND = 10;
