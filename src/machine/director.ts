@@ -86,7 +86,8 @@ export class Director {
     const id = options[chosen] as string;
     const context = [...ids].find(([, name]) => name === id)?.[0];
     const processor = context === undefined ? -1 : this.placeOf(context);
-    this.points.push({ options, chosen, free: this.happened || !canGoOn(last), processor, inert: false });
+    const yields = step?.kind === 'point' && step.spinning === true;
+    this.points.push({ options, chosen, free: this.happened || yields || !canGoOn(last), processor, inert: false });
     if (chosen !== 0) this.taken.push({ at, run: id });
     this.before = { events: this.kernel.trace.events.length, accesses: this.kernel.hardware.accesses };
     if (this.points.length >= MOST_POINTS) {

@@ -23,7 +23,7 @@ export interface ChoicePoint {
   readonly options: readonly string[];
   /** Index in `options`. */
   readonly chosen: number;
-  /** What ran before could not go on: to choose any other context is no preemption. */
+  /** What ran before could not go on, or only spins: to choose any other context is no preemption. */
   readonly free: boolean;
   /** Processor of the context that was chosen; -1 for a happening. */
   readonly processor: number;

@@ -64,6 +64,9 @@ export const closingOids: readonly OidRequest[] = [
   set('OID_802_3_MULTICAST_LIST', 0x0101_0103, []),
 ];
 
+/** What a protocol clears before it closes its binding, which is paused by then (page: nc-ndis-protocol_unbind_adapter_ex). */
+export const unbindingOids: readonly OidRequest[] = closingOids.filter(({ type }) => type === 'SetInformation');
+
 /** An Ethernet frame to everyone: EtherType 0x88B5 (IEEE local experiments), numbered payload. */
 export function frame(number: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);

@@ -1,7 +1,7 @@
 /**
  * Every schedule with at most so many preemptions (Musuvathi and Qadeer, PLDI 2007): first all with none, then with one, and so
  * on. A preemption is another context running although the last one could go on, or something the world does; whom to run
- * once the last one has blocked or ended costs nothing.
+ * once the last one has blocked or ended, or while it only spins, costs nothing.
  *
  * A schedule is named by its deviations from the plain order, and each set of deviations is one run, so no run is played twice.
  * What is left out, because another run shows the same: an interrupt of another processor right after an inert step, which

@@ -8,7 +8,16 @@ import { isAskedToSleep, isHaltedForSleep, isPausedForSleep } from '../../ndis/p
 import { NDIS_STATUS_SUCCESS } from '../../ndis/status.ts';
 import type { Value } from '../../trace/events.ts';
 import { hex, MILLISECOND, type VirtualTime } from '../../trace/units.ts';
-import { asked, closingOids, frame, openingOids, outgoing, privateOid, runningOids } from '../traffic.ts';
+import {
+  asked,
+  closingOids,
+  frame,
+  openingOids,
+  outgoing,
+  privateOid,
+  runningOids,
+  unbindingOids,
+} from '../traffic.ts';
 import type { Stage } from './stage.ts';
 
 /** How long the adapter is left alone between steps, so that timers, interrupts and work items have their turn. */
@@ -56,9 +65,12 @@ export function* pause(stage: Stage, adapter: Adapter): Coroutine<void> {
   yield* frameWhilePaused(stage, adapter);
 }
 
-/** The same without a breath: no time passes between the pause and the halt. */
+/** The same without a breath: between the pause and the halt the protocols unbind, and no time passes. */
 export function* comeDownAtOnce(stage: Stage, adapter: Adapter, action: HaltActionName): Coroutine<void> {
-  if (adapter.state === 'Running') yield* stage.ndis.lifecycle.pause(adapter);
+  if (adapter.state === 'Running') {
+    yield* stage.ndis.lifecycle.pause(adapter);
+    yield* oids(stage, adapter, unbindingOids);
+  }
   yield* stage.ndis.lifecycle.halt(adapter, adapter.removalRequested ? 'DeviceFailed' : action);
 }
 
@@ -149,6 +161,7 @@ function sendWhilePausing({ kernel, ndis }: Stage, adapter: Adapter): void {
         kind: 'wait',
         what: 'the pause to begin',
         ready: () => adapter.pause?.pended === true,
+        follows: 'system',
       };
       yield* ndis.dataPath.send(adapter, [outgoing(adapter.generalAttributes?.mediaType, 9, 100)], {
         whilePausing: true,
