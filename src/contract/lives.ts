@@ -4,7 +4,7 @@
  */
 import type { EventOf } from '../trace/events.ts';
 import { hex } from '../trace/units.ts';
-import { heldOverSleep, resourceOf } from './leaks.ts';
+import { heldOverSleep, owed, resourceOf } from './leaks.ts';
 import { family, type Violation } from './rule.ts';
 import type { Holding, Span, TraceView } from './view.ts';
 
@@ -53,6 +53,29 @@ function* driverScope({ event, before }: Reuse): Iterable<Found> {
     resource: resourceOf(before),
     stack: event.stack,
   };
+}
+
+/** Kinds that the driver has for itself: others find them by name or are called through them, and no use shows in the trace. */
+const OF_THE_DRIVER = new Set(owed.filter(({ scope }) => scope === 'driver').map(({ type }) => type));
+
+/** One adapter's halt gives back what another, which lives on, has made for the driver. */
+function* takenFromOthers(view: TraceView): Iterable<Found> {
+  for (const holding of view.holdings) {
+    const { acquired, undone } = holding;
+    if (!OF_THE_DRIVER.has(acquired.type) || undone?.callback !== 'MiniportHaltEx') continue;
+    if (acquired.adapter === undefined || acquired.adapter === undone.adapter) continue;
+    const over = view
+      .ends()
+      .some(({ adapter, enter }) => adapter === acquired.adapter && enter.seq > acquired.seq && enter.seq < undone.seq);
+    if (over) continue;
+    yield {
+      rule: 'halt-frees-driver-scope',
+      seq: undone.seq,
+      message: `MiniportHaltEx of one adapter gives back what ${acquired.fn} gave another, which lives on and has it no more.`,
+      resource: resourceOf(holding),
+      stack: undone.stack,
+    };
+  }
 }
 
 /** The next life of an adapter uses what its last one gave back. */
@@ -159,6 +182,7 @@ export const lives = family(
       yield* driverScope(reuse);
       yield* staleUse(view, reuse);
     }
+    yield* takenFromOthers(view);
     yield* failsAgain(view);
     yield* keptForSleep(view);
     yield* nested(view);

@@ -273,11 +273,7 @@ const shapes: Readonly<Record<string, Shape>> = {
     note: 'a control device made by the first adapter and taken away with the last',
     seeds: {
       'stays-on-list': seed('halt-then-reinit-stale-state', 'halt frees an adapter that stays on the driver’s list'),
-      'first-halt': seed(
-        'halt-frees-driver-scope',
-        'the halt of any adapter takes the control device away',
-        'the other adapter is not seen to need the device',
-      ),
+      'first-halt': seed('halt-frees-driver-scope', 'the halt of any adapter takes the control device away'),
       'counted-failure': seed(
         'unload-leaks-device-object',
         'an adapter whose initialize fails late stays counted, so the device is never deregistered',
@@ -339,11 +335,7 @@ const shapes: Readonly<Record<string, Shape>> = {
     note: 'sends by scatter/gather list, completed by the interrupt; a block of shared memory that arrives late',
     device: 'sample-nic',
     seeds: {
-      'ring-full': seed(
-        'halt-leaks-sg-list',
-        'a list that does not fit into the ring is not freed',
-        'no traffic fills the ring yet',
-      ),
+      'ring-full': seed('halt-leaks-sg-list', 'a list that does not fit into the ring is not freed'),
       'sg-skipped': seed('halt-leaks-sg-list', 'the lists of the shortest frames are not freed'),
       'late-forgotten': seed('halt-leaks-shared-memory-async', 'the block that arrives late is never freed'),
       'late-not-awaited': seed(
@@ -365,11 +357,7 @@ const shapes: Readonly<Record<string, Shape>> = {
   registry: {
     note: 'configuration, subkey, registry key, instance name, string, log',
     seeds: {
-      subkey: seed(
-        'halt-leaks-config-subkey',
-        'a subkey without the value is left open',
-        'no scenario has the subkey yet',
-      ),
+      subkey: seed('halt-leaks-config-subkey', 'a subkey without the value is left open'),
       'address-missing': seed(
         'halt-leaks-config-handle',
         'the configuration stays open where no network address is set',
@@ -440,23 +428,17 @@ const shapes: Readonly<Record<string, Shape>> = {
     seeds: {
       'resets-the-dead': seed(
         'halt-leaks-late-allocation',
-        'a board that is gone looks hung',
-        'no flow asks for a hang after a surprise removal yet',
+        'a board that is gone looks hung, and its reset, which fails, forgets the shadow registers',
       ),
       'shadow-replaced': seed(
         'halt-leaks-late-allocation',
         'each reset forgets the shadow registers of the one before',
-        'no flow resets the adapter twice yet',
       ),
       'shadow-kept': seed(
         'halt-leaks-late-allocation',
         'halt does not free the shadow registers that a reset allocated',
       ),
-      'reset-not-awaited': race(
-        'halt-returns-with-async-work',
-        'halt does not wait for a reset under way',
-        'a race: the reset has to be under way when halt begins',
-      ),
+      'reset-not-awaited': race('halt-returns-with-async-work', 'halt does not wait for a reset under way'),
       'spins-when-gone': seed(
         ['halt-hang', 'halt-touches-removed-hardware'],
         'halt polls a register that reads all ones once the board is gone',
@@ -500,10 +482,9 @@ const shapes: Readonly<Record<string, Shape>> = {
     seeds: {
       'context-kept': seed('halt-leaks-nbl-context', 'a clone is freed with the context allocated for it'),
       'clone-as-list': seed('undo-mismatch', 'a clone is freed as if it were an ordinary list'),
-      'delivers-while-paused': race(
-        'receive-indicated-while-paused',
-        'clones that were queued when pause began are indicated all the same',
-        'a race: a send has to be under way when pause begins',
+      'delivers-while-paused': seed(
+        ['pause-completes-before-nbls-returned', 'receive-indicated-while-paused'],
+        'pause does not wait for clones that are still queued, and they are indicated all the same',
       ),
       'clone-without-context': seed('halt-leaks-clone-nbl', 'a clone whose context cannot be allocated is lost'),
       'takes-while-paused': seed('send-not-rejected-while-paused', 'while paused, sends are completed with success'),

@@ -47,6 +47,11 @@ static VOID HngWork(PVOID Context, NDIS_HANDLE Item)
         A->Shadow = Shadow;
     }
     Status = BoardReset(A->Bar) ? NDIS_STATUS_SUCCESS : NDIS_STATUS_HARD_ERRORS;
+#ifdef SEED_RESETS_THE_DEAD
+    if (Status != NDIS_STATUS_SUCCESS) {
+        A->Shadow = NULL; /* nothing to restore */
+    }
+#endif
     A->Resets++;
     InterlockedExchange(&A->Resetting, 0);
     NdisMResetComplete(A->Simple.Handle, Status, FALSE);

@@ -42,7 +42,11 @@ static VOID VnicFreeClone(PVNIC V, PNET_BUFFER_LIST Clone)
 /* Lock held. TRUE: the pause that was pending is over. */
 static BOOLEAN VnicIdle(PVNIC V)
 {
+#ifdef SEED_DELIVERS_WHILE_PAUSED
+    if (V->PausePending && V->Up == 0) {
+#else
     if (V->PausePending && V->Up == 0 && V->Queued == 0) {
+#endif
         V->PausePending = FALSE;
         return TRUE;
     }
@@ -206,7 +210,11 @@ static NDIS_STATUS VnicPause(NDIS_HANDLE Context, PNDIS_MINIPORT_PAUSE_PARAMETER
     UNREFERENCED_PARAMETER(P);
     KeAcquireSpinLock(&V->Lock, &Irql);
     V->Running = FALSE;
+#ifdef SEED_DELIVERS_WHILE_PAUSED
+    Idle = V->Up == 0;
+#else
     Idle = V->Up == 0 && V->Queued == 0;
+#endif
 #ifndef SEED_PAUSE_NEVER
     V->PausePending = !Idle; /* the timer or the last return completes it */
 #endif
