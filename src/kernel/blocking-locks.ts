@@ -22,9 +22,12 @@ export const FAST_MUTEX = struct('FAST_MUTEX', {
   OldIrql: u32,
 });
 
+const MUTEX = { what: 'fast mutex' } as const;
+
 /** Takes it; the count is 1 when free. Also for whoever holds it already: that is a deadlock, and a hang. */
-function* lockMutex({ memory, threads, trace }: Kernel, mutex: Address): Coroutine<void> {
+function* lockMutex({ memory, threads, trace, lockOrder }: Kernel, mutex: Address): Coroutine<void> {
   const view = FAST_MUTEX.at(memory, mutex);
+  lockOrder.wants(mutex, MUTEX);
   if (view.Count !== 1) {
     if (view.Owner === threads.current()) {
       trace.emit({ kind: 'fact', what: 'lock-taken-twice', detail: { lock: hex(mutex), type: 'fast mutex' } });
@@ -32,17 +35,19 @@ function* lockMutex({ memory, threads, trace }: Kernel, mutex: Address): Corouti
     view.Contention++;
     // Unchecked: the scheduler asks, in nobody's context. Memory freed meanwhile shows at the next access.
     const ready = () => memory.raw(mutex, 1)[0] === 1;
-    yield { kind: 'wait', what: `the fast mutex at ${hex(mutex)}`, ready };
+    yield { kind: 'wait', what: `the fast mutex at ${hex(mutex)}`, ready, follows: 'own' };
   }
   view.Count = 0;
   view.Owner = threads.current();
+  lockOrder.has(mutex, MUTEX, false);
 }
 
-function unlockMutex({ memory, threads, trace }: Kernel, mutex: Address): void {
+function unlockMutex({ memory, threads, trace, lockOrder }: Kernel, mutex: Address): void {
   const view = FAST_MUTEX.at(memory, mutex);
   if (view.Count === 1 || view.Owner !== threads.current()) {
     trace.emit({ kind: 'fact', what: 'lock-not-held', detail: { lock: hex(mutex), type: 'fast mutex' } });
   }
+  lockOrder.released(mutex);
   view.Owner = NULL;
   view.Count = 1;
 }
@@ -87,6 +92,7 @@ const tryMutex = (manner: ApcManner, page: string) =>
       if (view.Count !== 1) return false;
       view.Count = 0;
       view.Owner = kernel.threads.current();
+      kernel.lockOrder.has(Mutex, MUTEX, false);
       enter(kernel, Mutex, manner);
       return true;
     },

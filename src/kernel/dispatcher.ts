@@ -10,6 +10,7 @@ import type { GuestMemory } from '../x64/memory.ts';
 import type { Clock } from './clock.ts';
 import { pointer, struct, u8 } from './layout.ts';
 import type { LiveObjects } from './live-objects.ts';
+import type { LockOrder } from './lock-order.ts';
 import { type Coroutine, type Scheduler, SPINNING } from './scheduler.ts';
 import { BugCheck } from './stops.ts';
 import { DISPATCHER_HEADER, LIST_ENTRY } from './structures.ts';
@@ -57,6 +58,8 @@ interface Waiter {
   satisfied: number | undefined;
 }
 
+const MUTEX = { what: 'mutex' } as const;
+
 /** What STATUS_MUTANT_NOT_OWNED, raised and not handled, ends in. */
 const KMODE_EXCEPTION_NOT_HANDLED = 0x1e;
 
@@ -65,7 +68,8 @@ export class Dispatcher {
   private readonly clock: Clock;
   private readonly trace: Recorder;
   private readonly live: LiveObjects;
-  private readonly scheduler: Pick<Scheduler, 'stirs'>;
+  private readonly scheduler: Pick<Scheduler, 'stirs' | 'ordering'>;
+  private readonly lockOrder: LockOrder;
   /** The thread object of the current context. */
   private readonly thread: () => Address;
   /** By object, in order of arrival. */
@@ -76,7 +80,8 @@ export class Dispatcher {
     clock: Clock;
     trace: Recorder;
     live: LiveObjects;
-    scheduler: Pick<Scheduler, 'stirs'>;
+    scheduler: Pick<Scheduler, 'stirs' | 'ordering'>;
+    lockOrder: LockOrder;
     thread: () => Address;
   }) {
     this.memory = parts.memory;
@@ -84,6 +89,7 @@ export class Dispatcher {
     this.trace = parts.trace;
     this.live = parts.live;
     this.scheduler = parts.scheduler;
+    this.lockOrder = parts.lockOrder;
     this.thread = parts.thread;
   }
 
@@ -110,10 +116,22 @@ export class Dispatcher {
   signal(object: Address, state: number): number {
     this.check(object);
     this.scheduler.stirs++;
+    this.meet(object);
     const before = this.state(object);
     this.setState(object, state);
     if (state > 0) this.release(object);
     return before;
+  }
+
+  /**
+   * Whoever signals or clears an object comes after those who did before, and before whoever waits for it. Who owns a mutex
+   * first is chance.
+   */
+  private meet(object: Address): void {
+    const { ordering } = this.scheduler;
+    if (this.isMutex(object)) return;
+    ordering.observe(object);
+    ordering.publish(object);
   }
 
   private setState(object: Address, state: number): void {
@@ -136,7 +154,11 @@ export class Dispatcher {
     for (const object of objects) this.check(object);
     const waiter: Waiter = { thread: this.thread(), objects, all: options.all ?? false, satisfied: undefined };
     const { deadline } = options;
-    if (this.satisfy(waiter)) return waiter.satisfied as unknown as number;
+    // Who gives up after a while does not deadlock.
+    if (deadline === undefined && (waiter.all || objects.length === 1)) {
+      for (const object of objects) if (this.isMutex(object)) this.lockOrder.wants(object, MUTEX);
+    }
+    if (this.satisfy(waiter)) return this.satisfied(waiter);
     if (deadline !== undefined && deadline <= this.clock.now) {
       // Whoever polls must let time pass, or a loop around this call would never end. 100 ns a look: assumed.
       this.clock.advance(1);
@@ -148,11 +170,26 @@ export class Dispatcher {
       kind: 'wait',
       what: objects.map((object) => this.describe(object)).join(waiter.all ? ' and ' : ' or '),
       ready: () => waiter.satisfied !== undefined,
+      follows: 'own',
       ...(deadline === undefined ? {} : { deadline }),
     };
-    if (waiter.satisfied !== undefined) return waiter.satisfied;
+    if (waiter.satisfied !== undefined) return this.satisfied(waiter);
     this.withdraw(waiter);
     return 'timeout';
+  }
+
+  /** The wait is over, in the context that waited. */
+  private satisfied({ objects, all, satisfied }: Waiter): number {
+    const index = satisfied as number;
+    for (const object of all ? objects : [objects[index] as Address]) {
+      this.scheduler.ordering.observe(object);
+      if (this.isMutex(object)) this.lockOrder.has(object, MUTEX, false);
+    }
+    return index;
+  }
+
+  private isMutex(object: Address): boolean {
+    return this.typeOf(object) === ObjectType.Mutant;
   }
 
   private enlist(object: Address, waiter: Waiter): void {
@@ -259,6 +296,7 @@ export class Dispatcher {
       throw new BugCheck(KMODE_EXCEPTION_NOT_HANDLED, `the mutex at ${hex(mutex)} is released by who does not own it`);
     }
     if (before + 1 > 0) view.OwnerThread = NULL;
+    this.lockOrder.released(mutex);
     this.signal(mutex, before + 1);
     return before;
   }

@@ -51,6 +51,7 @@ export class Dpcs {
     if (this.isQueued(work.source)) return false;
     const flight: Flight = { source: work.source, running: false, over: false };
     this.flights.add(flight);
+    this.scheduler.ordering.publish(flight);
     const pending: Pending = {
       name: work.name,
       irql: work.irql ?? DISPATCH_LEVEL,
@@ -67,7 +68,11 @@ export class Dpcs {
   }
 
   private *run(flight: Flight, work: DpcWork): Coroutine<void> {
+    const { ordering } = this.scheduler;
+    ordering.observe(flight);
     yield* work.start();
+    ordering.publish(work.source);
+    ordering.publish(this);
     this.end(flight);
   }
 
@@ -110,7 +115,8 @@ export class Dpcs {
   *flush(source?: object): Coroutine<void> {
     const flights = [...this.flights].filter((flight) => source === undefined || flight.source === source);
     const ready = () => flights.every((flight) => flight.over);
-    if (!ready()) yield { kind: 'wait', what: 'the queued DPCs to end', ready };
+    if (!ready()) yield { kind: 'wait', what: 'the queued DPCs to end', ready, follows: 'own' };
+    this.scheduler.ordering.observe(source ?? this);
   }
 }
 

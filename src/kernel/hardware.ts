@@ -8,6 +8,7 @@ import { BASE, type GuestMemory, MemoryFault, Shadow, type SlowAccess } from '..
 import { DmaMappings } from './dma-mappings.ts';
 import type { Heap } from './heap.ts';
 import { PAGE_SIZE } from './heap.ts';
+import { DEVICE } from './ordering.ts';
 import type { Coroutine, Scheduler } from './scheduler.ts';
 
 /** Physical address of the first byte of guest memory: RAM lies below 4 GiB, as a small machine's does. */
@@ -164,6 +165,7 @@ export class Hardware implements SlowAccess {
       return;
     }
     const range = this.deviceAt(address, size, 'write');
+    this.scheduler.ordering.publish(DEVICE);
     range.write(this.physicalOf(address) - range.start, size as AccessSize, Number(value));
   }
 
@@ -201,6 +203,7 @@ export class Hardware implements SlowAccess {
   writePort(port: number, size: 1 | 2 | 4, value: number): void {
     this.accesses++;
     this.watchPort(port, size, 'write');
+    this.scheduler.ordering.publish(DEVICE);
     const range = this.find(this.ports, port, size);
     range?.write(port - range.start, size, value);
   }
@@ -263,6 +266,7 @@ export class Hardware implements SlowAccess {
   // --- interrupts ---
 
   connect(source: InterruptSource, interrupt: ConnectedInterrupt): void {
+    this.scheduler.ordering.publish(source);
     source.connected = interrupt;
     const pending = source.pendingAtConnect === true;
     source.pendingAtConnect = false;
@@ -322,7 +326,11 @@ export class Hardware implements SlowAccess {
   private *serve(source: InterruptSource, interrupt: ConnectedInterrupt): Coroutine<void> {
     const foreign = this.foreign.delete(source) && !source.asserted;
     if (source.kind === 'message') source.asserted = false;
+    const { ordering } = this.scheduler;
+    ordering.observe(source);
+    ordering.observe(DEVICE);
     const claimed = yield* interrupt.serve();
+    ordering.publish(source);
     this.serving.delete(source);
     if (foreign && claimed && source.guessed !== true)
       this.trace.emit({ kind: 'fact', what: 'foreign-interrupt-claimed', detail: { vector: source.vector } });

@@ -158,6 +158,7 @@ export class InterruptObjects {
     this.hardware.disconnect(source);
     const ready = () => !this.hardware.isServing(source);
     if (!ready()) yield { kind: 'wait', what: 'the ISR to end', ready, spins: true };
+    this.scheduler.ordering.observe(source);
     this.known.delete(interrupt);
     this.heap.free(interrupt);
   }

@@ -34,6 +34,7 @@ import { Requests } from './io-requests.ts';
 import { IoWorkItems, WorkItems } from './io-work-items.ts';
 import { Irps } from './irps.ts';
 import { LiveObjects } from './live-objects.ts';
+import { LockOrder } from './lock-order.ts';
 import { Lookasides } from './lookaside.ts';
 import { Mdls } from './mdl.ts';
 import { type CodeRanges, Modules } from './modules.ts';
@@ -102,6 +103,7 @@ export class Kernel {
   /** The one process, and the token its threads run with. */
   readonly systemProcess: () => Address;
   readonly systemToken: () => Address;
+  readonly lockOrder: LockOrder;
   readonly spinLocks: SpinLocks;
   readonly exSpinLocks: ReaderWriterLocks;
   readonly pushLocks: ReaderWriterLocks;
@@ -126,6 +128,7 @@ export class Kernel {
     this.scheduler = new Scheduler(this.clock, options.processors, options.strategy);
     this.trace = new Recorder(() => this.where());
     this.heap = new Heap(memory, HOST_CODE_SIZE);
+    this.lockOrder = new LockOrder({ scheduler: this.scheduler, trace: this.trace, capture: () => this.stack() });
     this.code = new HostCode(memory);
     this.resources = new Resources(this.trace);
     this.hardware = new Hardware(this);
@@ -151,7 +154,7 @@ export class Kernel {
       dispatcher: () => this.dispatcher,
       invoker: () => this.invoker,
     });
-    this.spinLocks = new SpinLocks(memory, this.scheduler, this.trace);
+    this.spinLocks = new SpinLocks(this);
     this.devices = new Devices(this);
     this.irps = new Irps({ ...this.parts(), spinLocks: this.spinLocks, invoker: () => this.invoker });
     this.csqs = new CancelSafeQueues({ ...this.parts(), irps: this.irps, invoker: () => this.invoker });
@@ -168,10 +171,15 @@ export class Kernel {
       spinLocks: this.spinLocks,
       invoker: () => this.invoker,
     });
-    this.dispatcher = new Dispatcher({ ...this.parts(), clock: this.clock, thread: () => this.threads.current() });
+    this.dispatcher = new Dispatcher({
+      ...this.parts(),
+      clock: this.clock,
+      lockOrder: this.lockOrder,
+      thread: () => this.threads.current(),
+    });
     this.dpcs = new Dpcs(this.scheduler);
     this.kernelDpcs = new KernelDpcs({ ...this.parts(), dpcs: this.dpcs, invoker: () => this.invoker });
-    this.timers = new Timers(this.clock);
+    this.timers = new Timers(this.clock, this.scheduler.ordering);
     this.kernelTimers = new KernelTimers(this);
     const { clock, timers, dpcs, dispatcher } = this;
     this.exTimers = new ExTimers({ ...this.parts(), clock, timers, dpcs, dispatcher, invoker: () => this.invoker });
@@ -180,6 +188,7 @@ export class Kernel {
       faults: options.faults ?? noFaults,
       capture: () => this.stack(),
       idle: () => !this.scheduler.attentive && this.idle(),
+      runs: (address, fn) => this.pageableSections.runs(address, { fn }),
     });
     const cpu = options.cpu(this.cpuHost(), { start: this.code.start, size: HOST_CODE_SIZE });
     this.modules = new Modules({ ...this.parts(), ranges: cpu });
@@ -194,7 +203,8 @@ export class Kernel {
     });
     exceptions.connect(guest);
     this.irqlLowered = () => guest.lowered();
-    this.invoker = new Invoker({ ...this.parts(), guest, exceptions });
+    const entered = (address: Address, name: string) => this.pageableSections.runs(address, { entered: name });
+    this.invoker = new Invoker({ ...this.parts(), guest, exceptions, entered });
     provideAddressLimits(this);
     this.code.provideAll(functions, this);
   }
@@ -202,6 +212,7 @@ export class Kernel {
   /** The driver's call stack in the current context, innermost frame first. */
   stack(): Stack {
     const frames = this.scheduler.active?.frames ?? [];
+    if (frames.length === 1) return (frames[0] as () => Stack)();
     const stack: Frame[] = [];
     for (let i = frames.length - 1; i >= 0; i--) stack.push(...(frames[i] as () => Stack)());
     return stack;

@@ -4,6 +4,7 @@
  */
 import type { Recorder } from '../trace/recorder.ts';
 import { type Address, hex } from '../trace/units.ts';
+import type { LockOrder } from './lock-order.ts';
 import type { Context, Coroutine, Scheduler } from './scheduler.ts';
 
 export type LockMode = 'shared' | 'exclusive';
@@ -32,12 +33,14 @@ export interface LockManners {
 export class ReaderWriterLocks {
   private readonly scheduler: Scheduler;
   private readonly trace: Recorder;
+  private readonly lockOrder: LockOrder;
   private readonly manners: LockManners;
   private readonly states = new Map<Address, LockState>();
 
-  constructor(parts: { scheduler: Scheduler; trace: Recorder }, manners: LockManners) {
+  constructor(parts: { scheduler: Scheduler; trace: Recorder; lockOrder: LockOrder }, manners: LockManners) {
     this.scheduler = parts.scheduler;
     this.trace = parts.trace;
+    this.lockOrder = parts.lockOrder;
     this.manners = manners;
   }
 
@@ -56,6 +59,7 @@ export class ReaderWriterLocks {
 
   /** Takes the lock, waiting for it. `overtake`: a shared taker does not wait behind those who want it alone. */
   *acquire(lock: Address, mode: LockMode, overtake = false): Coroutine<void> {
+    this.lockOrder.wants(lock, this.use(mode));
     if (this.tryAcquire(lock, mode, overtake)) return;
     const state = this.state(lock);
     const { current } = this.scheduler;
@@ -64,7 +68,7 @@ export class ReaderWriterLocks {
     const waiting = mode === 'exclusive' ? 'waitingExclusive' : 'waitingShared';
     state[waiting]++;
     const ready = () => this.free(state, mode, current, overtake, waiting === 'waitingExclusive' ? 1 : 0);
-    yield { kind: 'wait', what: `the ${what} at ${hex(lock)}`, ready, spins };
+    yield { kind: 'wait', what: `the ${what} at ${hex(lock)}`, ready, spins, follows: 'own' };
     state[waiting]--;
     this.take(lock, state, mode, current);
   }
@@ -93,6 +97,11 @@ export class ReaderWriterLocks {
     } else state.sharers.set(by, (state.sharers.get(by) ?? 0) + 1);
     this.manners.show(lock, state);
     if (this.manners.spins) by.locks.push(lock);
+    this.lockOrder.has(lock, this.use(mode), this.manners.spins);
+  }
+
+  private use(mode: LockMode) {
+    return { what: this.manners.what, shared: mode === 'shared' };
   }
 
   /** Gives it up once; any holder's in shared mode, when the current context holds none (a thread may release another's). */
@@ -114,6 +123,7 @@ export class ReaderWriterLocks {
       if (count === 0) state.sharers.delete(holder);
       else state.sharers.set(holder, count);
     }
+    this.lockOrder.released(lock);
     const order = holder.locks.lastIndexOf(lock);
     if (order >= 0) {
       if (order !== holder.locks.length - 1) this.tell('spin-locks-out-of-order', lock);

@@ -19,6 +19,7 @@ const releasing = { RemoveLock: IN(IO_REMOVE_LOCK), Tag: POINTER, RemlockSize: U
 
 /** One user less; the last one lets the waiting remover go. */
 function leave(kernel: Kernel, lock: { readonly address: Address; IoCount: number }): void {
+  kernel.scheduler.ordering.publish(lock.address);
   lock.IoCount--;
   if (lock.IoCount === 0) kernel.dispatcher.setEvent(event(lock.address));
   if (lock.IoCount >= 0) return;
@@ -80,6 +81,7 @@ export const removeLockFunctions = {
       RemoveLock.IoCount--;
       leave(kernel, RemoveLock);
       if (RemoveLock.IoCount > 0) yield* kernel.dispatcher.wait([event(RemoveLock.address)]);
+      kernel.scheduler.ordering.observe(RemoveLock.address);
       return undefined;
     },
   }),

@@ -12,14 +12,16 @@ import type { Coroutine } from './scheduler.ts';
 const ACTIVE = 1n;
 const ONE = 2n;
 
-function acquire({ memory }: Kernel, reference: Address, count: number): boolean {
+function acquire({ memory, scheduler }: Kernel, reference: Address, count: number): boolean {
+  scheduler.ordering.observe(reference);
   const state = memory.readU64(reference);
   if ((state & ACTIVE) !== 0n) return false;
   memory.writeU64(reference, state + ONE * BigInt(count));
   return true;
 }
 
-function release({ memory, trace }: Kernel, reference: Address, count: number): void {
+function release({ memory, scheduler, trace }: Kernel, reference: Address, count: number): void {
+  scheduler.ordering.publish(reference);
   const state = memory.readU64(reference);
   if (state >> 1n < BigInt(count)) {
     trace.emit({ kind: 'fact', what: 'lock-not-held', detail: { lock: hex(reference), type: 'rundown protection' } });
@@ -28,15 +30,18 @@ function release({ memory, trace }: Kernel, reference: Address, count: number): 
   memory.writeU64(reference, state - ONE * BigInt(count));
 }
 
-function* wait({ memory, live }: Kernel, reference: Address): Coroutine<void> {
+function* wait({ memory, live, scheduler }: Kernel, reference: Address): Coroutine<void> {
   memory.writeU64(reference, memory.readU64(reference) | ACTIVE);
   // Unchecked: the scheduler asks, in nobody's context.
   const bytes = new DataView(memory.raw(reference, 8).buffer, memory.raw(reference, 8).byteOffset, 8);
   const ready = () => bytes.getBigUint64(0, true) >> 1n === 0n;
-  if (ready()) return;
-  live.add(reference, 8, 'rundown protection with a waiting thread');
-  yield { kind: 'wait', what: `the users of the rundown protection at ${hex(reference)}`, ready };
-  live.remove(reference, 'rundown protection with a waiting thread');
+  if (!ready()) {
+    live.add(reference, 8, 'rundown protection with a waiting thread');
+    const what = `the users of the rundown protection at ${hex(reference)}`;
+    yield { kind: 'wait', what, ready, follows: 'own' };
+    live.remove(reference, 'rundown protection with a waiting thread');
+  }
+  scheduler.ordering.observe(reference);
 }
 
 const f = functionsOf<Kernel>();

@@ -6,6 +6,7 @@
 import type { Stack } from '../trace/events.ts';
 import { DISPATCH_LEVEL, type Handle, HIGH_LEVEL, type Irql, PASSIVE_LEVEL, type VirtualTime } from '../trace/units.ts';
 import type { Clock } from './clock.ts';
+import { Ordering, SYSTEM } from './ordering.ts';
 import { Hang, InternalError } from './stops.ts';
 
 /** What a coroutine yields to the scheduler. */
@@ -19,6 +20,11 @@ export type Step =
       ready(): boolean;
       readonly deadline?: VirtualTime;
       readonly spins?: boolean;
+      /**
+       * What its end comes after (ordering.ts). `own`: whoever waits says so itself; `system`: what NDIS has been told. Left out:
+       * all that has happened, unless it spins or its time is up.
+       */
+      readonly follows?: 'own' | 'system';
     };
 
 /** What a step's `yield` gives back: a wait is told whether it ended by its deadline. */
@@ -39,6 +45,8 @@ export class Context {
   readonly name: string;
   readonly kind: 'thread' | 'dpc' | 'interrupt';
   readonly coroutine: Coroutine<unknown>;
+  /** What it is one after another with: see ordering.ts. */
+  readonly line: number;
   /** IRQL it has while it does not run. */
   irql: Irql;
   processor: number | undefined;
@@ -57,12 +65,13 @@ export class Context {
   /** Room for whoever runs code in this context to keep its state (registers, stack). */
   readonly keep = new Map<object, unknown>();
 
-  constructor(id: number, name: string, kind: Context['kind'], irql: Irql, coroutine: Coroutine<unknown>) {
-    this.id = id;
-    this.name = name;
-    this.kind = kind;
-    this.irql = irql;
-    this.coroutine = coroutine;
+  constructor(parts: Pick<Context, 'id' | 'name' | 'kind' | 'irql' | 'coroutine' | 'line'>) {
+    this.id = parts.id;
+    this.name = parts.name;
+    this.kind = parts.kind;
+    this.irql = parts.irql;
+    this.coroutine = parts.coroutine;
+    this.line = parts.line;
   }
 }
 
@@ -122,6 +131,8 @@ export interface Limits {
 
 export class Scheduler {
   readonly processors: readonly Processor[];
+  /** What comes before what, whoever runs when. */
+  readonly ordering = new Ordering();
   readonly limits: Limits = { time: Number.MAX_SAFE_INTEGER as VirtualTime, instructions: Number.MAX_SAFE_INTEGER };
   /** Guest instructions retired; whoever runs guest code adds to it. */
   instructions = 0;
@@ -194,7 +205,15 @@ export class Scheduler {
   }
 
   startThread(name: string, body: Coroutine<unknown>): Context {
-    const context = new Context(this.contexts++, name, 'thread', PASSIVE_LEVEL, body);
+    const line = this.ordering.begin();
+    const context = new Context({
+      id: this.contexts++,
+      name,
+      kind: 'thread',
+      irql: PASSIVE_LEVEL,
+      coroutine: body,
+      line,
+    });
     this.off.push(context);
     this.stirs++;
     return context;
@@ -240,7 +259,9 @@ export class Scheduler {
   }
 
   private push(processor: Processor, kind: 'dpc' | 'interrupt', pending: Pending): void {
-    const context = new Context(this.contexts++, pending.name, kind, pending.irql, pending.start());
+    const { name, irql, source } = pending;
+    const line = this.ordering.lineOf(source);
+    const context = new Context({ id: this.contexts++, name, kind, irql, coroutine: pending.start(), line });
     context.processor = processor.number;
     context.interrupted = processor.irql;
     processor.irql = pending.irql;
@@ -269,22 +290,35 @@ export class Scheduler {
   private step(context: Context): Step | undefined {
     if (context.processor === undefined) this.place(context);
     let resume: Resume = 'go';
+    this.ordering.line = context.line;
     if (context.wait !== undefined) {
-      if (!context.wait.ready()) resume = 'timeout';
+      if (context.wait.ready()) this.follow(context.wait);
+      else resume = 'timeout';
       context.wait = undefined;
     }
     this.running = context;
     const { done, value } = context.coroutine.next(resume);
     this.running = undefined;
+    const waits = done !== true && value.kind === 'wait' && !value.ready();
+    if (done !== true && value.kind === 'wait' && !waits) this.follow(value);
+    this.ordering.line = undefined;
     if (done) {
       this.end(context);
       return undefined;
     }
-    if (value.kind === 'wait' && !value.ready()) {
+    if (waits) {
       context.wait = value;
       if (!value.spins && context.kind === 'thread') this.takeOff(context);
     } else if (context.kind === 'thread' && this.mustMakeRoom(context, value)) this.takeOff(context);
     return value;
+  }
+
+  /** The wait has ended by itself. */
+  private follow({ follows, spins, deadline }: NonNullable<Context['wait']>): void {
+    if (follows === 'system') this.ordering.observe(SYSTEM);
+    else if (follows === undefined && spins !== true && (deadline === undefined || deadline > this.clock.now)) {
+      this.ordering.observeAll();
+    }
   }
 
   /** Below DISPATCH_LEVEL a thread leaves a processor it may not be on, and at the end of its quantum, if others want it. */

@@ -8,25 +8,31 @@ import type { Recorder } from '../trace/recorder.ts';
 import { type Address, DISPATCH_LEVEL, hex, type Irql } from '../trace/units.ts';
 import type { GuestMemory } from '../x64/memory.ts';
 import type { Kernel } from './kernel.ts';
+import type { LockOrder } from './lock-order.ts';
 import { ANY, D, EXACTLY_D, functionsOf, POINTER, UCHAR } from './record.ts';
 import type { Context, Coroutine, Scheduler } from './scheduler.ts';
+
+const SPIN_LOCK = { what: 'spin lock' } as const;
 
 export class SpinLocks {
   private readonly memory: GuestMemory;
   private readonly scheduler: Scheduler;
   private readonly trace: Recorder;
+  private readonly lockOrder: LockOrder;
   private readonly holders = new Map<Address, Context>();
 
-  constructor(memory: GuestMemory, scheduler: Scheduler, trace: Recorder) {
-    this.memory = memory;
-    this.scheduler = scheduler;
-    this.trace = trace;
+  constructor(parts: { memory: GuestMemory; scheduler: Scheduler; trace: Recorder; lockOrder: LockOrder }) {
+    this.memory = parts.memory;
+    this.scheduler = parts.scheduler;
+    this.trace = parts.trace;
+    this.lockOrder = parts.lockOrder;
   }
 
   /** Takes the lock at the present IRQL; spins while another context has it. */
   *take(lock: Address): Coroutine<void> {
     const context = this.scheduler.current;
     this.memory.readU64(lock);
+    this.lockOrder.wants(lock, SPIN_LOCK);
     if (this.holders.has(lock)) {
       if (this.holders.get(lock) === context)
         this.trace.emit({ kind: 'fact', what: 'spin-lock-taken-twice', detail: { lock: hex(lock) } });
@@ -45,6 +51,7 @@ export class SpinLocks {
     this.memory.writeU64(lock, 1n);
     this.holders.set(lock, context);
     context.locks.push(lock);
+    this.lockOrder.has(lock, SPIN_LOCK, true);
   }
 
   release(lock: Address): void {
@@ -58,6 +65,7 @@ export class SpinLocks {
       this.trace.emit({ kind: 'fact', what: 'spin-locks-out-of-order', detail: { lock: hex(lock) } });
     }
     holder.locks.splice(order, 1);
+    this.lockOrder.released(lock);
     this.memory.writeU64(lock, 0n);
     this.holders.delete(lock);
     this.scheduler.stirs++;

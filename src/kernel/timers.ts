@@ -13,6 +13,7 @@ import type { KernelDpcs } from './dpcs.ts';
 import type { Kernel } from './kernel.ts';
 import { pointer, struct, u32 } from './layout.ts';
 import type { LiveObjects } from './live-objects.ts';
+import type { Ordering } from './ordering.ts';
 import { ANY, D, functionsOf, LONGLONG, POINTER, ULONG } from './record.ts';
 import type { Resources } from './resources.ts';
 import { DISPATCHER_HEADER, LIST_ENTRY, longlong } from './structures.ts';
@@ -28,9 +29,11 @@ export interface Timer {
 
 export class Timers {
   private readonly clock: Clock;
+  private readonly ordering: Ordering;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, ordering: Ordering) {
     this.clock = clock;
+    this.ordering = ordering;
   }
 
   create(expire: () => void): Timer {
@@ -40,6 +43,7 @@ export class Timers {
   /** Puts it into the queue, anew if it was there. True when it was. */
   set(timer: Timer, due: VirtualTime, period = 0): boolean {
     const was = this.cancel(timer);
+    this.ordering.publish(timer);
     timer.period = period;
     this.start(timer, due);
     return was;
@@ -49,7 +53,7 @@ export class Timers {
     timer.alarm = this.clock.set(due, () => {
       timer.alarm = undefined;
       if (timer.period > 0) this.start(timer, (Math.max(due, this.clock.now) + timer.period) as VirtualTime);
-      timer.expire();
+      this.ordering.actingFor(timer, timer.expire);
     });
   }
 
@@ -58,6 +62,7 @@ export class Timers {
     if (timer.alarm === undefined) return false;
     this.clock.cancel(timer.alarm);
     timer.alarm = undefined;
+    this.ordering.observe(timer);
     return true;
   }
 

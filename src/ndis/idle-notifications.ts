@@ -62,6 +62,7 @@ export class IdleNotifications {
       kind: 'wait',
       what: 'NdisMIdleNotificationComplete',
       ready: () => !this.pending.has(adapter.handle),
+      follows: 'system',
       deadline: (clock.now + WATCHDOG) as VirtualTime,
     };
     if (ended !== 'timeout') return;

@@ -191,6 +191,9 @@ export class Interrupts {
       spins: true,
     };
     yield* this.drain(registration);
+    const { ordering } = kernel.scheduler;
+    for (const { source } of registration.connected) ordering.observe(source);
+    for (const dpc of registration.allDpcs()) ordering.observe(dpc);
     registration.live = false;
     for (const { answers } of registration.connected) kernel.heap.free(answers);
     for (const { throttle } of registration.allDpcs()) kernel.heap.free(throttle);
@@ -271,8 +274,11 @@ export class Interrupts {
 
   private *locked(registration: Registration, { lock }: Connected, body: () => Coroutine<boolean>): Coroutine<boolean> {
     registration.running++;
+    const { ordering } = this.ndis.kernel.scheduler;
     yield* lock.take(this.ndis.kernel.scheduler.current, 'the interrupt’s spin lock');
+    ordering.lock(lock);
     const result = yield* body();
+    ordering.unlock(lock);
     lock.release();
     registration.running--;
     return result;

@@ -369,6 +369,7 @@ export class Lifecycle {
       kind: 'wait',
       what: completion,
       ready: () => operation.status !== undefined,
+      follows: 'system',
       deadline: (this.ndis.kernel.clock.now + WATCHDOG) as VirtualTime,
     };
     if (ended === 'timeout') throw new Hang(`the driver never calls ${completion}`);

@@ -113,6 +113,7 @@ export class Oids {
       kind: 'wait',
       what: `${completion} of ${request.name}`,
       ready: () => pending.status !== undefined,
+      follows: 'system',
       deadline: (kernel.clock.now + WATCHDOG) as VirtualTime,
     };
     if (ended === 'timeout') {

@@ -69,7 +69,8 @@ export class Resets {
     const watch = this.watches.get(adapter);
     if (watch === undefined) return;
     watch.over = true;
-    if (watch.running) yield { kind: 'wait', what: 'the check for hang to end', ready: () => !watch.running };
+    if (watch.running)
+      yield { kind: 'wait', what: 'the check for hang to end', ready: () => !watch.running, follows: 'system' };
   }
 
   private *watching(adapter: Adapter, watch: Watch): Coroutine<void> {
@@ -77,7 +78,7 @@ export class Resets {
     const period = (adapter.checkForHangSeconds || DEFAULT_PERIOD) * SECOND;
     while (!watch.over) {
       const deadline = (clock.now + period) as VirtualTime;
-      yield { kind: 'wait', what: 'the next check for hang', ready: () => watch.over, deadline };
+      yield { kind: 'wait', what: 'the next check for hang', ready: () => watch.over, deadline, follows: 'system' };
       // A NIC without power is not asked whether it hangs (assumed).
       if (watch.over || adapter.asleep) continue;
       watch.running = true;
@@ -131,7 +132,9 @@ export class Resets {
     heap.free(flag);
     const ready = () => operation.status !== undefined || !adapter.valid;
     const deadline = (kernel.clock.now + WATCHDOG) as VirtualTime;
-    const ended = ready() ? 'go' : yield { kind: 'wait', what: 'NdisMResetComplete', ready, deadline };
+    const ended = ready()
+      ? 'go'
+      : yield { kind: 'wait', what: 'NdisMResetComplete', ready, deadline, follows: 'system' };
     if (ended === 'timeout') throw new Hang('the driver never calls NdisMResetComplete');
     adapter.reset = undefined;
     if (operation.status === NDIS_STATUS_SUCCESS && operation.addressingReset) yield* this.restoreAddressing(adapter);

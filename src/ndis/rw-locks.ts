@@ -27,6 +27,9 @@ interface Holders {
   readonly readers: Map<Context, number>;
 }
 
+const READING = { what: 'read/write lock', shared: true } as const;
+const WRITING = { what: 'read/write lock' } as const;
+
 export class RwLocks {
   private readonly ndis: Ndis;
   private readonly holders = new Map<Address, Holders>();
@@ -60,22 +63,28 @@ export class RwLocks {
 
   *read(lock: Address): Coroutine<void> {
     const holders = this.of(lock);
-    const me = this.ndis.kernel.scheduler.current;
+    const { scheduler, lockOrder } = this.ndis.kernel;
+    const me = scheduler.current;
+    lockOrder.wants(lock, READING);
     // Who has it for writing may read too: the pages allow recursion per kind and do not speak of this (assumed).
     yield* this.until(lock, () => holders.writer === undefined || holders.writer === me);
     holders.readers.set(me, (holders.readers.get(me) ?? 0) + 1);
     me.locks.push(lock);
+    lockOrder.has(lock, READING, true);
   }
 
   *write(lock: Address): Coroutine<void> {
     const holders = this.of(lock);
-    const me = this.ndis.kernel.scheduler.current;
+    const { scheduler, lockOrder } = this.ndis.kernel;
+    const me = scheduler.current;
+    lockOrder.wants(lock, WRITING);
     if (holders.readers.has(me) && holders.writer !== me) this.tell('rw-lock-promoted', lock);
     const free = () => holders.writer === undefined && holders.readers.size === 0;
     yield* this.until(lock, () => holders.writer === me || free());
     holders.writer = me;
     holders.depth++;
     me.locks.push(lock);
+    lockOrder.has(lock, WRITING, true);
   }
 
   private *until(lock: Address, ready: () => boolean): Coroutine<void> {
@@ -98,6 +107,7 @@ export class RwLocks {
     const order = me.locks.lastIndexOf(lock);
     if (order !== me.locks.length - 1) this.tell('spin-locks-out-of-order', lock);
     me.locks.splice(order, 1);
+    this.ndis.kernel.lockOrder.released(lock);
   }
 
   private of(lock: Address): Holders {

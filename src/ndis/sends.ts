@@ -71,7 +71,7 @@ export class Sends {
   /** NDIS halts no adapter that it is just giving a send to (page: network/halting-a-miniport-adapter). */
   *quiet(adapter: Adapter): Coroutine<void> {
     const ready = () => (this.calls.get(adapter.handle) ?? 0) === 0;
-    if (!ready()) yield { kind: 'wait', what: 'MiniportSendNetBufferLists to return', ready };
+    if (!ready()) yield { kind: 'wait', what: 'MiniportSendNetBufferLists to return', ready, follows: 'system' };
   }
 
   private count(adapter: Adapter, by: 1 | -1): void {
@@ -232,7 +232,7 @@ export class Sends {
     const ready = () => lists.every(({ status }) => status !== undefined);
     if (ready()) return true;
     const deadline = (this.ndis.kernel.clock.now + patience) as typeof this.ndis.kernel.clock.now;
-    yield { kind: 'wait', what: 'the sends to complete', ready, deadline };
+    yield { kind: 'wait', what: 'the sends to complete', ready, deadline, follows: 'system' };
     return ready();
   }
 

@@ -17,7 +17,7 @@ function* beginReset(stage: Stage, adapter: Adapter): Coroutine<{ readonly done:
 }
 
 const theEndOf = (resetting: { readonly done: boolean }) =>
-  ({ kind: 'wait', what: 'the reset to end', ready: () => resetting.done }) as const;
+  ({ kind: 'wait', what: 'the reset to end', ready: () => resetting.done, follows: 'system' }) as const;
 
 /** flow-reset-then-halt: reset, more traffic, and both once more, for what the first reset left; then the usual end. */
 export const reset: Play = function* (stage, adapter) {
@@ -39,7 +39,7 @@ export const resetWhilePausing: Play = function* (stage, adapter) {
   if (running) {
     const begun = () => adapter.reset?.pended === true || resetting.done;
     // The pause comes while the reset is pending, where the driver lets it pend.
-    yield { kind: 'wait', what: 'the reset to begin', ready: begun };
+    yield { kind: 'wait', what: 'the reset to begin', ready: begun, follows: 'system' };
     yield* stage.ndis.lifecycle.pause(adapter);
   }
   yield theEndOf(resetting);
