@@ -1,5 +1,6 @@
 /** Rules that one fact of a function's body decides: the fact says it all, a row turns it into words. */
 import type { EventOf } from '../trace/events.ts';
+import { irqlName } from '../trace/units.ts';
 import { family, type Row, type Violation } from './rule.ts';
 import type { TraceView } from './view.ts';
 
@@ -231,6 +232,20 @@ const factRules: readonly FactRule[] = [
       'I:ndismmapiospace',
     ],
     message: (fact) => `${who(fact)} maps main memory at ${fact.detail.physical} as device registers.`,
+  },
+  {
+    what: 'pageable-code-runs',
+    row: [
+      'irql-touch-pageable',
+      'error',
+      'pageable memory is touched at DISPATCH_LEVEL or above',
+      'G:bug-check-0xd1',
+      'D:force-irql-checking',
+    ],
+    message: ({ callback, irql, detail }) =>
+      detail.entered === undefined
+        ? `${callback ?? 'The driver'} runs code of the pageable section ${detail.section} at ${irqlName(irql)}, around its call of ${detail.fn}.`
+        : `${detail.entered} is called at ${irqlName(irql)} and lies in the pageable section ${detail.section}.`,
   },
   {
     what: 'freed-with-live-object',

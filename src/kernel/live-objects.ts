@@ -18,6 +18,8 @@ export interface LiveObject {
 
 /** TIMER_OR_DPC_INVALID, what Windows stops with when such an object is found in freed memory. */
 const TIMER_OR_DPC_INVALID = 0xc7;
+/** … and where it lies in memory that may be paged out. */
+const IRQL_NOT_LESS_OR_EQUAL = 0x0a;
 
 export class LiveObjects {
   private readonly memory: GuestMemory;
@@ -52,16 +54,19 @@ export class LiveObjects {
   require(address: Address, size: number, what: string): void {
     if (this.memory.writable(address, size)) return;
     const block = this.heap.explain(address);
+    const shadow = this.memory.shadowAt(address);
+    const paged = shadow === Shadow.Pageable;
     this.trace.emit({
       kind: 'fault',
       by: 'kernel',
       access: 'write',
       address,
       size,
-      why: this.memory.shadowAt(address) === Shadow.Freed ? 'freed' : 'unmapped',
+      why: paged ? 'pageable' : shadow === Shadow.Freed ? 'freed' : 'unmapped',
       ...(block === undefined ? {} : { block }),
       stack: [],
     });
+    if (paged) throw new BugCheck(IRQL_NOT_LESS_OR_EQUAL, `the ${what} at ${hex(address)} lies in pageable memory`);
     throw new BugCheck(TIMER_OR_DPC_INVALID, `the ${what} at ${hex(address)} is used after its memory was freed`);
   }
 

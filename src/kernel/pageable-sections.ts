@@ -1,10 +1,12 @@
 /**
- * Locking pageable sections of the driver's image into memory, and making the whole of it pageable. Data of a section that is
- * locked may be touched at any IRQL; whether code is paged in is not modelled (see docs/kernel.md).
+ * Locking pageable sections of the driver's image into memory, and making the whole of it pageable. What is locked may be touched
+ * at any IRQL. Data is refused at the access, like any pageable memory; code is looked at where it is entered and where calls
+ * return into it, and runs on: no page is ever really out.
  * Pages: wdm-mmlockpagabledatasection, ntddk-mmlockpagablesectionbyhandle, wdm-mmunlockpagableimagesection, wdm-mmpageentiredriver.
  */
 import type { Section } from '../image/image.ts';
-import { type Address, at, hex, NULL } from '../trace/units.ts';
+import { findFunction } from '../image/unwind-info.ts';
+import { type Address, at, DISPATCH_LEVEL, hex, NULL } from '../trace/units.ts';
 import { Shadow } from '../x64/memory.ts';
 import type { Kernel } from './kernel.ts';
 import type { Module } from './modules.ts';
@@ -21,6 +23,10 @@ interface Locked {
 export class PageableSections {
   private readonly kernel: Kernel;
   private readonly locked: Locked[] = [];
+  /** Made pageable as a whole by MmPageEntireDriver. */
+  private readonly entire = new Set<Module>();
+  /** Functions in pageable code that were told of. */
+  private readonly told = new Set<string>();
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -50,8 +56,42 @@ export class PageableSections {
     if (entry.count === 0) this.mark(entry.module, entry.section, true);
   }
 
-  /** Every writable section may be paged out, or only those the image says. */
+  /**
+   * The driver goes on at this address. Where that is pageable code and the IRQL is too high for a page fault, it is a fact, once
+   * for each function of the driver.
+   * @param how how it came there: `entered` as a routine, or back from a call of `fn`
+   */
+  runs(address: Address, how: { readonly entered: string } | { readonly fn: string }): void {
+    const { scheduler, modules, trace } = this.kernel;
+    if (scheduler.irql < DISPATCH_LEVEL) return;
+    const module = modules.at(address);
+    if (module === undefined) return;
+    const rva = address - module.base;
+    const section = module.image.sections.find((each) => rva >= each.rva && rva < each.rva + each.mappedSize);
+    if (section === undefined || !this.isPageable(module, section)) return;
+    const place = `${module.name}+${findFunction(module.image, rva - ('fn' in how ? 1 : 0))?.begin ?? rva}`;
+    if (this.told.has(place)) return;
+    this.told.add(place);
+    const detail = { section: section.name, address: hex(address), ...how };
+    const stack = this.kernel.stack();
+    trace.emit({
+      kind: 'fact',
+      what: 'pageable-code-runs',
+      detail,
+      stack: stack.length > 0 ? stack : [modules.frame(address)],
+    });
+  }
+
+  private isPageable(module: Module, section: Section): boolean {
+    if (!section.executable || section.discardable) return false;
+    if (!section.pageable && !this.entire.has(module)) return false;
+    return !this.locked.some((each) => each.module === module && each.section === section && each.count > 0);
+  }
+
+  /** Every section may be paged out, or only those the image says. */
   pageAll(module: Module, all: boolean): void {
+    if (all) this.entire.add(module);
+    else this.entire.delete(module);
     for (const section of module.image.sections) {
       const held = this.locked.some((each) => each.section === section && each.count > 0);
       if (!held && !section.discardable) this.mark(module, section, all || section.pageable);

@@ -58,7 +58,7 @@ export const memory: Chapter = {
     },
     'irql-touch-pageable': {
       why: 'At DISPATCH_LEVEL the system cannot read a page from the disk. If it is in memory by chance all is well; otherwise bug check 0xD1, on machines under load.',
-      looksAt: `${SHADOW}: paged pool and pageable sections (PAGExxx) touched at DISPATCH_LEVEL or above, whether they would be in memory or not.`,
+      looksAt: `${SHADOW}: paged pool and data of pageable sections (PAGExxx) touched at DISPATCH_LEVEL or above. Code of such a section where a routine begins in it, or a call leaves it or comes back to it. Whether the page would be in memory does not matter; whether the section was locked does.`,
     },
     'unload-with-live-code': {
       why: 'A timer, DPC, work item, thread or callback that still points into the image runs where nothing is any more: bug check 0xCE.',

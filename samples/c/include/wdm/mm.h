@@ -82,6 +82,7 @@ NTKERNELAPI BOOLEAN MmIsAddressValid(PVOID Address);
 NTKERNELAPI PVOID MmGetSystemRoutineAddress(PUNICODE_STRING Name);
 NTKERNELAPI PVOID MmLockPagableDataSection(PVOID Address);
 NTKERNELAPI VOID MmUnlockPagableImageSection(PVOID Handle);
+NTKERNELAPI PVOID MmPageEntireDriver(PVOID Address);
 
 FORCEINLINE PVOID MmGetSystemAddressForMdlSafe(PMDL Mdl, ULONG Priority)
 {
