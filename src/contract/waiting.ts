@@ -1,5 +1,5 @@
 /** What must have come to rest when MiniportHaltEx returns, and how the driver waits and locks: contract.md B2, B3. */
-import type { EventOf } from '../trace/events.ts';
+import type { EventOf, TraceEvent } from '../trace/events.ts';
 import { MICROSECOND, SECOND } from '../trace/units.ts';
 import { family, type Violation } from './rule.ts';
 import type { Span, TraceView } from './view.ts';
@@ -50,15 +50,20 @@ function worksOn(
   [key, name]: readonly [string, string],
 ): boolean {
   const facts = (which: string) => view.facts(`${what}-${which}`).filter(({ detail }) => String(detail[key]) === name);
-  const started = facts('started').findLast((fact) => fact.seq < seq);
+  // A timer that sets itself again may run on two processors at once, under one name; a work item's worker may move.
+  const same = (run: TraceEvent, event: TraceEvent) =>
+    event.context === run.context && (what === 'work-item' || event.processor === run.processor);
+  const endOf = (run: TraceEvent) => facts(end).find((fact) => fact.seq > run.seq && same(run, fact));
   const queued = what === 'work-item' ? facts('queued').findLast((fact) => fact.seq < seq) : undefined;
-  const last = facts(end).findLast((fact) => fact.seq < seq);
-  const ended = facts(end).find((fact) => fact.seq > seq);
-  const begun = started !== undefined && started.seq > Math.max(last?.seq ?? 0, queued?.seq ?? 0);
-  if (!begun || ended === undefined) return true;
-  return view.events
-    .slice(seq, ended.seq)
-    .some(({ kind, context }) => context === started.context && (kind === 'call' || kind === 'fault'));
+  const running = facts('started').filter((run) => run.seq < seq && (endOf(run)?.seq ?? Number.MAX_VALUE) > seq);
+  if (!running.some((run) => run.seq > (queued?.seq ?? 0))) return true;
+  return running.some((run) => {
+    const ended = endOf(run);
+    if (ended === undefined) return true;
+    return view.events
+      .slice(seq, ended.seq)
+      .some((event) => (event.kind === 'call' || event.kind === 'fault') && same(run, event));
+  });
 }
 
 /** A timer that is freed when its callback has told the driver so, and only returns after that, is freed in time. */
