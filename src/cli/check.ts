@@ -14,6 +14,9 @@ import { Progress } from './progress.ts';
 import { suggestion } from './suggest.ts';
 import type { MachineSource } from './worker.ts';
 
+/** Checks of fewer scenarios are not worth a worker. */
+const WORTH_IT = 8;
+
 export interface CheckSettings {
   readonly outputs: readonly Output[];
   readonly budget: Budget;
@@ -60,6 +63,7 @@ export async function runCheck(config: MachineConfig, source: MachineSource, set
   };
   process.once('SIGINT', interrupt);
   const players = new Players(config, source, settings.workers);
+  if (settings.budget.scenarios > WORTH_IT) players.hire();
   const progress = new Progress(process.stderr, settings.budget.scenarios);
   const late = () => performance.now() - started > settings.budget.milliseconds;
   try {

@@ -20,6 +20,7 @@ afterEach(() => Promise.all(opened.splice(0).map((players) => players.close())))
 async function players(workers: number): Promise<Players> {
   const config = await machineFor(await loadDriverFile(driver), driver, {});
   const made = new Players(config, { driver, options: {} }, workers);
+  made.hire();
   opened.push(made);
   return made;
 }

@@ -12,8 +12,8 @@ import type { Answer, Job, MachineSource } from './worker.ts';
 /** Scenarios a worker is given ahead: enough to be busy while this thread plays one of its own. */
 const AHEAD = 4;
 
-/** Batches smaller than this are not worth a worker. */
-const WORTH_IT = 8;
+/** MiB of V8's young generation in a worker: traces live as long as a run, and copying them from collection to collection costs. */
+const YOUNG_GENERATION = 96;
 
 interface PlayOptions {
   /** Asked before each scenario: true ends the batch early. */
@@ -41,7 +41,6 @@ export class Players {
     let open = 0;
     let fault: Error | undefined;
     let answered = () => {};
-    if (scenarios.length >= WORTH_IT) this.hire();
     const came = (id: number, outcome: Outcome) => {
       outcomes[id] = outcome;
       onOutcome(outcome);
@@ -84,7 +83,8 @@ export class Players {
     return (end < 0 ? outcomes : outcomes.slice(0, end)) as Outcome[];
   }
 
-  private hire(): void {
+  /** Starts the workers. They take as long as the plain run to get ready, so it is done before that. */
+  hire(): void {
     while (this.helpers.length < this.wanted) this.helpers.push(new Helper(this.source));
   }
 
@@ -106,6 +106,7 @@ class Helper {
     const sources = import.meta.url.endsWith('.ts');
     this.worker = new Worker(new URL(sources ? './worker.ts' : './worker.js', import.meta.url), {
       workerData: source,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
       ...(sources ? { execArgv: ['--import', 'jiti/register'] } : {}),
     });
     this.worker.on('message', (answer: Answer) => {
