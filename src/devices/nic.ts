@@ -164,12 +164,22 @@ function send(nic: Nic): void {
       parts.push(nic.readMemory(slot.buffer, slot.length));
       finish(nic, ring, slot, slot.length, slot.end);
       if (!slot.end) continue;
-      nic.transmit(Uint8Array.from(parts.flatMap((part) => [...part])));
+      nic.transmit(joined(parts));
       break;
     }
     raise(nic, Cause.TX);
     send(nic);
   });
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** DMA goes on until the ACTIVE bit says that it has stopped. */
