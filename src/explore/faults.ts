@@ -99,10 +99,13 @@ function rank(base: Outcome, known: Set<string>): number[] {
     groups.set(key, [...(groups.get(key) ?? []), i]);
     known.add(placeOf(point));
   }
-  const ranks: number[] = base.faultPoints.map((point) => (old.has(placeOf(point)) ? OLD : 2));
+  // The middle of a loop is played in the plain course only: a burst of traffic has hundreds of calls from one place.
+  const middle = old.size === 0 ? 2 : OLD;
+  const ranks: number[] = base.faultPoints.map((point) => (old.has(placeOf(point)) ? OLD : middle));
   for (const indexes of groups.values()) {
     for (const i of [indexes.at(-1), indexes[1], indexes[0]]) {
-      if (i !== undefined && ranks[i] !== OLD) ranks[i] = i === indexes[0] ? 0 : 1;
+      const fresh = i !== undefined && !old.has(placeOf(base.faultPoints[i] as FaultPoint));
+      if (fresh) ranks[i] = i === indexes[0] ? 0 : 1;
     }
   }
   return ranks;
