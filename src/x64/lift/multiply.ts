@@ -2,7 +2,7 @@
 import type { Instruction, Size } from '../decode.ts';
 import { FlagKind, signExtend, zeroExtend } from '../flags.ts';
 import { Rflags } from '../layout.ts';
-import { i32, i64, type Value } from '../values.ts';
+import { i32, i64, local, type Value } from '../values.ts';
 import { CpuException, type HelperContext } from './helper.ts';
 import type { Lift } from './lift.ts';
 import type { InstructionRecord } from './record.ts';
@@ -132,18 +132,64 @@ function divide(signed: boolean) {
   };
 }
 
-/** 64-bit division: in place when the upper half only extends the lower, else (rare) by the helper. */
+/** 64-bit division: in place, but signed of a dividend that really has 128 bits (compilers only sign-extend) by the helper. */
 function divide128(l: Lift, divisor: Value, signed: boolean): void {
   const low = l.gpr(RAX);
   const high = l.gpr(RDX);
-  if (signed) {
-    const least = i32.and(i64.eq(low, i64.const(-0x8000000000000000n)), i64.eq(divisor, i64.const(-1n)));
-    const odd = i64.ne(high, i64.shr_s(low, i64.const(63n)));
-    l.handOver(i32.or(i32.or(odd, least), i64.eqz(divisor)));
-  } else l.handOver(i32.or(i64.ne(high, i64.const(0n)), i64.eqz(divisor)));
-  const remainder = l.keep(signed ? i64.rem_s(low, divisor) : i64.rem_u(low, divisor));
-  l.setGpr(RAX, signed ? i64.div_s(low, divisor) : i64.div_u(low, divisor));
+  if (!signed) {
+    // the quotient does not fit, or the divisor is zero: the helper raises the exception
+    l.handOver(i64.ge_u(high, divisor));
+    const quotient = l.frame.locals.temporary(i64.type);
+    const remainder = l.frame.locals.temporary(i64.type);
+    l.body.if(i64.eqz(high));
+    l.body.set(quotient, i64.div_u(low, divisor));
+    l.body.set(remainder, i64.rem_u(low, divisor));
+    l.body.else();
+    const { q, r } = longDivision(l, high, low, divisor);
+    l.body.set(quotient, q);
+    l.body.set(remainder, r);
+    l.body.end();
+    l.setGpr(RAX, local(i64.type, quotient));
+    l.setGpr(RDX, local(i64.type, remainder));
+    return;
+  }
+  const least = i32.and(i64.eq(low, i64.const(-0x8000000000000000n)), i64.eq(divisor, i64.const(-1n)));
+  const odd = i64.ne(high, i64.shr_s(low, i64.const(63n)));
+  l.handOver(i32.or(i32.or(odd, least), i64.eqz(divisor)));
+  const remainder = l.keep(i64.rem_s(low, divisor));
+  l.setGpr(RAX, i64.div_s(low, divisor));
   l.setGpr(RDX, remainder);
+}
+
+/** 128 by 64 bits where the quotient fits, in digits of 32 bits (Knuth, volume 2, algorithm D; divisor shifted to its top bit). */
+function longDivision(l: Lift, high: Value, low: Value, divisor: Value): { q: Value; r: Value } {
+  const digit = i64.const(32n);
+  const lowDigit = (v: Value) => i64.and(v, i64.const(0xffffffffn));
+  const shift = l.keep(i64.clz(divisor));
+  const v = l.keep(i64.shl(divisor, shift));
+  const v1 = l.keep(i64.shr_u(v, digit));
+  const v0 = l.keep(lowDigit(v));
+  const carried = i64.shr_u(i64.shr_u(low, i64.const(1n)), i64.sub(i64.const(63n), shift));
+  const top = l.keep(i64.or(i64.shl(high, shift), carried));
+  const rest = l.keep(i64.shl(low, shift));
+  /** A digit of the quotient of (`u`, `next`), and what is left: an estimate by the divisor's upper digit, at most two too large. */
+  const step = (u: Value, next: Value): { q: Value; left: Value } => {
+    let q = l.keep(i64.div_u(u, v1));
+    let r = l.keep(i64.sub(u, i64.mul(q, v1)));
+    for (let correction = 0; correction < 2; correction++) {
+      const large = i32.or(
+        i64.ge_u(q, i64.const(1n << 32n)),
+        i64.gt_u(i64.mul(q, v0), i64.or(i64.shl(r, digit), next)),
+      );
+      const wrong = l.keep(i64.extend_u(i32.and(large, i64.le_u(r, i64.const(0xffffffffn)))));
+      q = l.keep(i64.sub(q, wrong));
+      r = l.keep(i64.add(r, i64.mul(wrong, v1)));
+    }
+    return { q, left: l.keep(i64.sub(i64.or(i64.shl(u, digit), next), i64.mul(q, v))) };
+  };
+  const upper = step(top, l.keep(i64.shr_u(rest, digit)));
+  const lower = step(upper.left, l.keep(lowDigit(rest)));
+  return { q: i64.or(i64.shl(upper.q, digit), lower.q), r: i64.shr_u(lower.left, shift) };
 }
 
 function divideHelper(signed: boolean) {

@@ -153,28 +153,35 @@ function double(left: boolean): Lifter {
   };
 }
 
-/** rcl and rcr by one in place; other counts by the helper. */
+/** rcl and rcr by a known count in place (bytes and words: by one); other counts by the helper. */
 function throughCarry(left: boolean): Lifter {
   return (l, i) => {
     const to = i.operands[0]!;
-    if (knownCount(i, 1) !== 1n) {
+    const size = l.sizeOf(to);
+    const count = knownCount(i, 1);
+    if (count === undefined || count === 0n || (count > 1n && size < 4)) {
       l.leave('helper');
       return;
     }
-    const size = l.sizeOf(to);
     const o = l.ops(size);
+    const width = BigInt(size * 8);
     const flag = l.flag(CF);
     const carry = l.keep(size === 8 ? i64.extend_u(flag) : flag);
     l.change(to, (old) => {
       const x = l.keep(old);
-      const one = o.const(1n);
-      const value = left
-        ? o.or(o.shl(x, one), carry)
-        : o.or(o.shr_u(x, one), o.shl(carry, o.const(BigInt(size * 8 - 1))));
+      // the carry comes next to what stays, then what comes round on the other side
+      let value = left
+        ? o.or(o.shl(x, o.const(count)), o.shl(carry, o.const(count - 1n)))
+        : o.or(o.shr_u(x, o.const(count)), o.shl(carry, o.const(width - count)));
+      if (count > 1n) {
+        const round = o.const(width + 1n - count);
+        value = o.or(value, left ? o.shr_u(x, round) : o.shl(x, round));
+      }
       const result = l.keep(zeroExtend(value, size));
       const bits = () => {
-        const out = left ? topBit(x, size, 0) : bit0(x);
-        return i32.or(out, i32.shl(i32.xor(topBit(x, size, 0), topBit(result, size, 0)), i32.const(11)));
+        const out = left ? topBit(x, size, Number(count) - 1) : bit0(o.shr_u(x, o.const(count - 1n)));
+        const other = left ? out : topBit(result, size, 1);
+        return i32.or(out, i32.shl(i32.xor(topBit(result, size, 0), other), i32.const(11)));
       };
       return { value: result, flags: () => l.setSome(CF | OF, bits()) };
     });
