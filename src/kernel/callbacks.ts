@@ -1,8 +1,8 @@
 /**
- * Routines a driver leaves with the system to be called back: callback objects, processor changes, bug checks, NMIs,
+ * Routines a driver leaves with the system to be called back: callback objects, processor changes, NMIs,
  * processes, images, shutdown. All are owed at unload (`callbacks`). Callback objects and shutdown notifications really call;
  * the others stand for events that do not come about on this machine by themselves.
- * Pages: wdm-excreatecallback, wdm-exregistercallback, wdm-keregisterprocessorchangecallback, wdm-keregisterbugcheckcallback, …
+ * Pages: wdm-excreatecallback, wdm-exregistercallback, wdm-keregisterprocessorchangecallback, …
  */
 import { type Address, NULL } from '../trace/units.ts';
 import type { GuestMemory } from '../x64/memory.ts';
@@ -12,7 +12,6 @@ import type { Kernel } from './kernel.ts';
 import { pointer } from './layout.ts';
 import {
   A,
-  ANY,
   BOOLEAN,
   CODE,
   callback,
@@ -121,33 +120,6 @@ const undoesHandle = (name: string) => ({
   types: ['callbacks'],
   key: (args: Record<string, unknown>) => args[name] as Address,
 });
-
-/** A bug check callback record lies in the driver's memory and is its own name. */
-const bugCheckRegistering = (page: string, params: Record<string, typeof POINTER>) =>
-  f({
-    ...common,
-    page,
-    params: { CallbackRecord: POINTER, CallbackRoutine: CODE, ...params },
-    returns: 'bool',
-    irql: ANY,
-    acquires: { type: 'callbacks', key: (args) => (args as { CallbackRecord: Address }).CallbackRecord },
-    failures: [{ id: 'false', fail: () => false }],
-    body({ memory }, args) {
-      const { CallbackRecord, CallbackRoutine } = args as Record<string, Address>;
-      memory.writePointer(((CallbackRecord as Address) + 16) as Address, CallbackRoutine as Address);
-      return true;
-    },
-  });
-const bugCheckDeregistering = (page: string) =>
-  f({
-    ...common,
-    page,
-    params: { CallbackRecord: POINTER },
-    returns: 'bool',
-    irql: ANY,
-    undoes: { types: ['callbacks'], key: ({ CallbackRecord }) => CallbackRecord, otherwise: () => false },
-    body: () => true,
-  });
 
 /** One routine that is told of processes: the same call adds and removes it. */
 const notifying = (page: string) =>
@@ -280,17 +252,6 @@ export const callbackFunctions = {
       return undefined;
     },
   }),
-  KeRegisterBugCheckCallback: bugCheckRegistering('wdm-keregisterbugcheckcallback', {
-    Buffer: POINTER,
-    Length: POINTER,
-    Component: POINTER,
-  }),
-  KeDeregisterBugCheckCallback: bugCheckDeregistering('wdm-kederegisterbugcheckcallback'),
-  KeRegisterBugCheckReasonCallback: bugCheckRegistering('wdm-keregisterbugcheckreasoncallback', {
-    Reason: POINTER,
-    Component: POINTER,
-  }),
-  KeDeregisterBugCheckReasonCallback: bugCheckDeregistering('wdm-kederegisterbugcheckreasoncallback'),
   KeRegisterNmiCallback: f({
     ...common,
     page: 'wdm-keregisternmicallback',

@@ -2,6 +2,7 @@
 
 import { bitmapFunctions } from './bitmaps.ts';
 import { executiveResourceFunctions, mutexFunctions, pushLockFunctions } from './blocking-locks.ts';
+import { bugCheckCallbackFunctions } from './bug-check-callbacks.ts';
 import { cStringFunctions } from './c-strings.ts';
 import { callbackFunctions } from './callbacks.ts';
 import { cancelSafeQueueFunctions } from './cancel-safe-queues.ts';
@@ -66,6 +67,7 @@ export const kernelFunctions = {
   ...notificationFunctions,
   ...namedEventFunctions,
   ...callbackFunctions,
+  ...bugCheckCallbackFunctions,
   ...errorLogFunctions,
   ...etwFunctions,
   ...bitmapFunctions,

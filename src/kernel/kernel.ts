@@ -8,6 +8,7 @@ import type { Address, Irql } from '../trace/units.ts';
 import type { Cpu, CpuHost } from '../x64/cpu.ts';
 import type { GuestMemory } from '../x64/memory.ts';
 import { executiveResources, pushLocks } from './blocking-locks.ts';
+import { BugCheckCallbacks } from './bug-check-callbacks.ts';
 import { Callbacks } from './callbacks.ts';
 import { Calls, type FaultPlan, noFaults } from './calls.ts';
 import { CancelSafeQueues } from './cancel-safe-queues.ts';
@@ -99,6 +100,7 @@ export class Kernel {
   readonly deviceProperties = new DeviceProperties();
   readonly eventProviders: EventProviders;
   readonly callbacks: Callbacks;
+  readonly bugCheckCallbacks: BugCheckCallbacks;
   readonly csqs: CancelSafeQueues;
   /** The one process, and the token its threads run with. */
   readonly systemProcess: () => Address;
@@ -133,6 +135,7 @@ export class Kernel {
     this.resources = new Resources(this.trace);
     this.hardware = new Hardware(this);
     this.callbacks = new Callbacks({ ...this.parts(), invoker: () => this.invoker });
+    this.bugCheckCallbacks = new BugCheckCallbacks({ ...this.parts(), invoker: () => this.invoker });
     this.eventProviders = new EventProviders();
     this.registry = new Registry();
     this.hardware.addSystemPage(new SharedUserData(this.clock));

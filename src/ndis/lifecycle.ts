@@ -281,6 +281,8 @@ export class Lifecycle {
       // Inside MiniportHaltEx it may do nothing, so nobody asks what the NIC does afterwards.
       if (!halting) this.activity(adapter);
     }
+    // NDIS' own callback is one of many; in which order they are called no page says.
+    yield* this.ndis.kernel.bugCheckCallbacks.run();
     throw new SystemDown('The system bugchecked, as the scenario has it, and MiniportShutdownEx was called.');
   }
 

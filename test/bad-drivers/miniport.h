@@ -1,7 +1,8 @@
 /*
  * A miniport without hardware that keeps the contract. A driver here defines what it does wrong, then includes this:
  *
- *     IN_DRIVER_ENTRY, IN_INITIALIZE, IN_HALT, IN_SHUTDOWN   statements at the beginning of that routine
+ *     IN_DRIVER_ENTRY, IN_INITIALIZE, IN_HALT, IN_SHUTDOWN, IN_UNLOAD   statements at the beginning of that routine
+ *     ONCE_REGISTERED                                                   statements at the end of a DriverEntry that succeeds
  */
 #pragma once
 #include <ndis.h>
@@ -17,6 +18,12 @@
 #endif
 #ifndef IN_SHUTDOWN
 #define IN_SHUTDOWN
+#endif
+#ifndef IN_UNLOAD
+#define IN_UNLOAD
+#endif
+#ifndef ONCE_REGISTERED
+#define ONCE_REGISTERED
 #endif
 
 static NDIS_HANDLE DriverHandle;
@@ -123,12 +130,14 @@ static VOID PnPEvent(NDIS_HANDLE Context, PNET_DEVICE_PNP_EVENT Event)
 static VOID Unload(PDRIVER_OBJECT Driver)
 {
     UNREFERENCED_PARAMETER(Driver);
+    IN_UNLOAD
     NdisMDeregisterMiniportDriver(DriverHandle);
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
 {
     NDIS_MINIPORT_DRIVER_CHARACTERISTICS Characteristics;
+    NDIS_STATUS Status;
 
     IN_DRIVER_ENTRY
     NdisZeroMemory(&Characteristics, sizeof(Characteristics));
@@ -149,5 +158,9 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
     Characteristics.DevicePnPEventNotifyHandler = PnPEvent;
     Characteristics.ShutdownHandlerEx = Shutdown;
     Characteristics.CancelOidRequestHandler = Cancel;
-    return NdisMRegisterMiniportDriver(Driver, RegistryPath, NULL, &Characteristics, &DriverHandle);
+    Status = NdisMRegisterMiniportDriver(Driver, RegistryPath, NULL, &Characteristics, &DriverHandle);
+    if (Status == NDIS_STATUS_SUCCESS) {
+        ONCE_REGISTERED
+    }
+    return Status;
 }

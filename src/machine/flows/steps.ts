@@ -38,7 +38,7 @@ export function* initialize(stage: Stage, adapter: Adapter): Coroutine<boolean> 
     removable: adapter.has(Attributes.HARDWARE_DEVICE | Attributes.SURPRISE_REMOVE_OK),
     resets: adapter.routine('ResetHandlerEx') !== undefined,
     checksForHang: adapter.routine('CheckForHangHandlerEx') !== undefined,
-    calledAtBugCheck: callsAtBugCheck(adapter),
+    calledAtBugCheck: callsAtBugCheck(adapter) || stage.kernel.bugCheckCallbacks.any,
     suspends: adapter.driver.optional.IdleNotificationHandler !== undefined,
   });
   return true;
