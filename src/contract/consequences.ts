@@ -75,7 +75,7 @@ const consequences: readonly Consequence[] = [
   },
   // A NIC that is never stopped: the rings are freed under it, but stopping it is what is missing.
   {
-    cause: /^halt-leaves-nic-running$/,
+    cause: /^(halt|init-fail)-leaves-nic-running$/,
     saying: /DMA/,
     follows: new Set(['halt-frees-memory-under-dma']),
     when: inTheSameRun,
@@ -108,6 +108,10 @@ const consequences: readonly Consequence[] = [
   { cause: /^lock-held-at-return$/, follows: new Set(['irql-changed-by-callback']), when: atOnceOrLater },
   { cause: /^lock-held-at-return$/, follows: new Set(['spin-lock-misuse', ...HANGS]), when: later },
   { cause: /^spin-lock-misuse$/, follows: new Set(HANGS), when: later },
+  // Where they did meet.
+  { cause: /^lock-(order-inverted|shared-with-isr)$/, follows: new Set(HANGS), when: later },
+  // An ISR calls what only belongs below it.
+  { cause: /^irql-/, saying: /SpinLock/, follows: new Set(['lock-shared-with-isr']), when: inTheSameRun },
   // Locks released in the wrong order bring the wrong IRQL back; what is called at that IRQL follows.
   {
     cause: /^irql-lock-order$/,

@@ -5,7 +5,7 @@ const LEARN = 'https://learn.microsoft.com/windows-hardware/drivers';
 const COMPILER = 'https://learn.microsoft.com/cpp/build';
 
 /** Prefixes of design pages: a folder of the documentation each. */
-const folders: Readonly<Record<string, string>> = { N: 'network', D: 'devtest', G: 'debugger' };
+const folders: Readonly<Record<string, string>> = { N: 'network', D: 'devtest', G: 'debugger', K: 'kernel' };
 /** Prefixes of reference pages: a header each. */
 const headers: Readonly<Record<string, string>> = { I: 'ndis', B: 'nblapi', M: 'mdlapi', W: 'wdm' };
 

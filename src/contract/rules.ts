@@ -8,6 +8,7 @@ import { initializeEnd } from './initialize-end.ts';
 import { irql } from './irql.ts';
 import { leaks } from './leaks.ts';
 import { lives } from './lives.ts';
+import { lockOrder } from './lock-order.ts';
 import { misuse } from './misuse.ts';
 import { oids } from './oids.ts';
 import { pausing } from './pausing.ts';
@@ -28,6 +29,7 @@ export const families: readonly RuleFamily[] = [
   irql,
   halt,
   waiting,
+  lockOrder,
   pausing,
   sends,
   ports,

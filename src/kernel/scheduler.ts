@@ -360,9 +360,12 @@ export class Scheduler {
 
   /** The next alarm or deadline: when something happens even if everyone waits. */
   get nextDue(): VirtualTime | undefined {
-    const due = [this.clock.nextDue, ...this.waiting().map((context) => context.wait?.deadline)].filter(
-      (time) => time !== undefined,
-    );
+    // Whose deadline has passed and who does not step has no processor: those are all kept by what spins.
+    const deadlines = this.waiting().flatMap(({ wait }) => {
+      const { deadline } = wait ?? {};
+      return deadline === undefined || deadline <= this.clock.now ? [] : [deadline];
+    });
+    const due = this.clock.nextDue === undefined ? deadlines : [this.clock.nextDue, ...deadlines];
     return due.length === 0 ? undefined : (Math.min(...due) as VirtualTime);
   }
 

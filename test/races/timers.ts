@@ -136,7 +136,7 @@ function* endWithBothLocks(wdk: Wdk, adapter: Adapter): Coroutine<void> {
 const lockOrder: RaceCase = {
   name: 'timer: two locks in two orders',
   beside: 'NetTimerCallback',
-  rules: ['halt-hang', 'driver-hang'],
+  rules: ['lock-order-inverted', 'halt-hang', 'driver-hang'],
   race: raceMiniport({
     begin: (wdk, adapter) => startTimer(wdk, adapter, both(wdk, 'Other') as never),
     end: endWithBothLocks,

@@ -23,6 +23,19 @@ export const locks: Chapter = {
       allowed: 'NdisDprReleaseSpinLock, which leaves the IRQL alone, in any order.',
       looksAt: 'Releases of a spin lock that restore a lower IRQL while a lock that was taken later is held.',
     },
+    'lock-order-inverted': {
+      why: 'Each of the two has one lock and waits for the other: both processors spin, or both threads wait, for ever. It takes the right moment, so it shows on a customer’s machine.',
+      allowed:
+        'Opposite orders under one lock that both hold around them, in one thread only, by readers only, or where one has ended before the other can begin.',
+      looksAt:
+        'Who asks for a lock while holding another, in whatever run; whether the two could run at once (docs/concurrency.md), not whether they did.',
+    },
+    'lock-shared-with-isr': {
+      why: 'The interrupt comes on the processor that holds the lock. The ISR spins for it, and the holder cannot go on before the ISR has returned.',
+      allowed:
+        'What is shared with an ISR, by NdisMSynchronizeWithInterruptEx, KeSynchronizeExecution or the interrupt’s own spin lock: they raise the IRQL to the device’s.',
+      looksAt: 'The IRQL at which each spin lock is held, by ISRs and by others that could be interrupted by them.',
+    },
     'lock-not-held': {
       why: 'The lock’s state is wrong from then on: a later owner is let in beside another, or nobody is.',
       looksAt: 'Each release of a read/write lock, a queued spin lock or a mutex, and who holds it.',
