@@ -26,8 +26,7 @@ typedef struct _FLG_ADAPTER {
     NDIS_HANDLE WorkItem;
     PNDIS_RW_LOCK_EX FilterLock;
     PULONG64 Statistics;
-    LONG WorkQueued;
-    NDIS_EVENT WorkDone;
+    FRAME_JOB Work;
     FRAME_GATE Gate;
     FRAME_OIDS Oids;
 } FLG_ADAPTER, *PFLG_ADAPTER;
@@ -43,8 +42,7 @@ static VOID FlgWork(PVOID Context, NDIS_HANDLE WorkItem)
     NdisAcquireRWLockRead(Adapter->FilterLock, &State, 0);
     Adapter->Statistics[0] = Adapter->Oids.Sent;
     NdisReleaseRWLock(Adapter->FilterLock, &State);
-    InterlockedExchange(&Adapter->WorkQueued, 0);
-    NdisSetEvent(&Adapter->WorkDone);
+    FrameJobEnd(&Adapter->Work);
 }
 
 static VOID FlgTick(PVOID R1, PVOID Context, PVOID R2, PVOID R3)
@@ -54,8 +52,7 @@ static VOID FlgTick(PVOID R1, PVOID Context, PVOID R2, PVOID R3)
     UNREFERENCED_PARAMETER(R1);
     UNREFERENCED_PARAMETER(R2);
     UNREFERENCED_PARAMETER(R3);
-    if (InterlockedExchange(&Adapter->WorkQueued, 1) == 0) {
-        NdisResetEvent(&Adapter->WorkDone);
+    if (FrameJobBegin(&Adapter->Work)) {
         NdisQueueIoWorkItem(Adapter->WorkItem, FlgWork, Adapter);
     }
 }
@@ -66,7 +63,7 @@ static VOID FlgTeardown(PFLG_ADAPTER Adapter)
 
     if (Acquired & FLG_TIMER_SET) {
         NdisCancelTimerObject(Adapter->Timer); /* periodic: the last tick is over when it returns */
-        NdisWaitEvent(&Adapter->WorkDone, 0);
+        FrameJobWait(&Adapter->Work);
     }
     if (Acquired & FLG_STATISTICS) {
         NdisFreeMemory(Adapter->Statistics, 0, 0);
@@ -150,8 +147,7 @@ static NDIS_STATUS FlgInitialize(NDIS_HANDLE MiniportHandle, NDIS_HANDLE Context
     NdisZeroMemory(Adapter, sizeof(*Adapter));
     Adapter->MiniportHandle = MiniportHandle;
     FrameGateInitialize(&Adapter->Gate);
-    NdisInitializeEvent(&Adapter->WorkDone);
-    NdisSetEvent(&Adapter->WorkDone);
+    FrameJobInitialize(&Adapter->Work);
     NdisMoveMemory(Adapter->Oids.Address, Address, sizeof(Address));
     NdisInitializeNPagedLookasideList(&Adapter->Descriptors, NULL, NULL, 0, 64, FLG_TAG, 0);
     Adapter->Acquired |= FLG_LOOKASIDE;

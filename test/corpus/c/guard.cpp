@@ -29,8 +29,7 @@ struct Gvn {
     NDIS_HANDLE Beat;
     NDIS_HANDLE Worker;
     PUCHAR Filter;
-    NDIS_EVENT WorkerIdle;
-    LONG Queued;
+    FRAME_JOB Job;
     FRAME_GATE Gate;
     FRAME_OIDS Oids;
 };
@@ -42,16 +41,14 @@ static VOID GvnWork(PVOID Context, NDIS_HANDLE)
     auto *Self = static_cast<Gvn *>(Context);
 
     Self->Filter[0]++;
-    InterlockedExchange(&Self->Queued, 0);
-    NdisSetEvent(&Self->WorkerIdle);
+    FrameJobEnd(&Self->Job);
 }
 
 static VOID GvnBeat(PVOID, PVOID Context, PVOID, PVOID)
 {
     auto *Self = static_cast<Gvn *>(Context);
 
-    if (InterlockedExchange(&Self->Queued, 1) == 0) {
-        NdisResetEvent(&Self->WorkerIdle);
+    if (FrameJobBegin(&Self->Job)) {
         NdisQueueIoWorkItem(Self->Worker, GvnWork, Self);
     }
 }
@@ -68,8 +65,7 @@ static NDIS_STATUS GvnInitialize(NDIS_HANDLE Miniport, NDIS_HANDLE, PNDIS_MINIPO
     Guard FreeSelf([&] { NdisFreeMemory(Self, 0, 0); });
     NdisZeroMemory(Self, sizeof(Gvn));
     Self->Miniport = Miniport;
-    NdisInitializeEvent(&Self->WorkerIdle);
-    NdisSetEvent(&Self->WorkerIdle);
+    FrameJobInitialize(&Self->Job);
     FrameGateInitialize(&Self->Gate);
     NdisMoveMemory(Self->Oids.Address, Address, sizeof(Address));
     Status = FrameRegistrationAttributes(Miniport, Self, 0, 0);
@@ -148,11 +144,11 @@ static VOID GvnHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION)
     auto *Self = static_cast<Gvn *>(Context);
 
 #ifdef SEED_WAITS_FIRST
-    NdisWaitEvent(&Self->WorkerIdle, 0);
+    FrameJobWait(&Self->Job);
     NdisCancelTimerObject(Self->Beat);
 #else
     NdisCancelTimerObject(Self->Beat);
-    NdisWaitEvent(&Self->WorkerIdle, 0);
+    FrameJobWait(&Self->Job);
 #endif
     NdisFreeTimerObject(Self->Beat);
     NdisFreeMemory(Self->Filter, 0, 0);

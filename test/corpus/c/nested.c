@@ -224,6 +224,7 @@ static VOID NestedHalt(NDIS_HANDLE ctx, NDIS_HALT_ACTION action)
 #else
 	if (!NdisCancelTimerObject(p->hTimer))
 		NdisWaitEvent(&p->timerDone, 0);
+	KeFlushQueuedDpcs(); /* set once more, it can be cancelled while its callback of before still runs */
 #endif
 	NdisFreeTimerObject(p->hTimer);
 #ifdef SEED_MAP_LENGTH

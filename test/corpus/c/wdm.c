@@ -16,7 +16,7 @@ typedef struct _DEVICE_CONTEXT {
     ULONG SampleCount;
     PIO_WORKITEM WorkItem;
     KEVENT WorkIdle;
-    LONG WorkQueued;
+    BOOLEAN WorkQueued;
     KTIMER PollTimer;
     KDPC PollDpc;
     KDPC LinkDpc;
@@ -35,13 +35,25 @@ static NDIS_HANDLE NdisDriverHandle;
 static VOID WdmWorker(PDEVICE_OBJECT Device, PVOID Context)
 {
     PDEVICE_CONTEXT Dc = Context;
+    KIRQL Irql;
 
     UNREFERENCED_PARAMETER(Device);
     if (Dc->SampleCount < 32) {
         Dc->Samples[Dc->SampleCount++] = BoardRead(Dc->Registers, STATUS);
     }
-    InterlockedExchange(&Dc->WorkQueued, 0);
+    KeAcquireSpinLock(&Dc->Lock, &Irql);
+    Dc->WorkQueued = FALSE;
     KeSetEvent(&Dc->WorkIdle, IO_NO_INCREMENT, FALSE);
+    KeReleaseSpinLock(&Dc->Lock, Irql);
+}
+
+static VOID WdmAwaitWorker(PDEVICE_CONTEXT Dc)
+{
+    KIRQL Irql;
+
+    KeWaitForSingleObject(&Dc->WorkIdle, Executive, KernelMode, FALSE, NULL);
+    KeAcquireSpinLock(&Dc->Lock, &Irql); /* the worker has left it */
+    KeReleaseSpinLock(&Dc->Lock, Irql);
 }
 
 static VOID WdmLinkDpc(PKDPC Dpc, PVOID Context, PVOID A1, PVOID A2)
@@ -57,13 +69,20 @@ static VOID WdmLinkDpc(PKDPC Dpc, PVOID Context, PVOID A1, PVOID A2)
 static VOID WdmPoll(PKDPC Dpc, PVOID Context, PVOID A1, PVOID A2)
 {
     PDEVICE_CONTEXT Dc = Context;
+    BOOLEAN Idle;
 
     UNREFERENCED_PARAMETER(Dpc);
     UNREFERENCED_PARAMETER(A1);
     UNREFERENCED_PARAMETER(A2);
     KeInsertQueueDpc(&Dc->LinkDpc, NULL, NULL);
-    if (InterlockedExchange(&Dc->WorkQueued, 1) == 0) {
+    KeAcquireSpinLockAtDpcLevel(&Dc->Lock);
+    Idle = !Dc->WorkQueued;
+    if (Idle) {
+        Dc->WorkQueued = TRUE;
         KeClearEvent(&Dc->WorkIdle);
+    }
+    KeReleaseSpinLockFromDpcLevel(&Dc->Lock);
+    if (Idle) {
         IoQueueWorkItem(Dc->WorkItem, WdmWorker, DelayedWorkQueue, Dc);
     }
 }
@@ -224,7 +243,7 @@ static VOID WdmHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
         /* Nothing left to talk to. */
         KeCancelTimer(&Dc->PollTimer);
         KeFlushQueuedDpcs();
-        KeWaitForSingleObject(&Dc->WorkIdle, Executive, KernelMode, FALSE, NULL);
+        WdmAwaitWorker(Dc);
         WdmStopThread(Dc);
         IoFreeWorkItem(Dc->WorkItem);
         ExFreePoolWithTag(Dc->Samples, WDM_POOL_TAG);
@@ -240,7 +259,7 @@ static VOID WdmHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
 #ifndef SEED_NO_FLUSH
     KeFlushQueuedDpcs();
 #endif
-    KeWaitForSingleObject(&Dc->WorkIdle, Executive, KernelMode, FALSE, NULL);
+    WdmAwaitWorker(Dc);
     WdmStopThread(Dc);
     IoFreeWorkItem(Dc->WorkItem);
 #ifndef SEED_SECOND_VIEW

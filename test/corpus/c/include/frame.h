@@ -284,6 +284,62 @@ FORCEINLINE VOID FrameGateClose(PFRAME_GATE Gate)
     }
 }
 
+/*
+ * A routine that is queued only when it is not under way yet. To say «not any more» and to signal it are one step: between the
+ * two the next one would be queued, and the event would be about the one before.
+ */
+typedef struct _FRAME_JOB {
+    KSPIN_LOCK Lock;
+    BOOLEAN Queued;
+    NDIS_EVENT Idle;
+} FRAME_JOB, *PFRAME_JOB;
+
+FORCEINLINE VOID FrameJobInitialize(PFRAME_JOB Job)
+{
+    KeInitializeSpinLock(&Job->Lock);
+    Job->Queued = FALSE;
+    NdisInitializeEvent(&Job->Idle);
+    NdisSetEvent(&Job->Idle);
+}
+
+/* TRUE: the caller queues it. */
+FORCEINLINE BOOLEAN FrameJobBegin(PFRAME_JOB Job)
+{
+    BOOLEAN First;
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Job->Lock, &Irql);
+    First = !Job->Queued;
+    if (First) {
+        Job->Queued = TRUE;
+        NdisResetEvent(&Job->Idle);
+    }
+    KeReleaseSpinLock(&Job->Lock, Irql);
+    return First;
+}
+
+/* The routine's last act. */
+FORCEINLINE VOID FrameJobEnd(PFRAME_JOB Job)
+{
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&Job->Lock, &Irql);
+    Job->Queued = FALSE;
+    NdisSetEvent(&Job->Idle);
+    KeReleaseSpinLock(&Job->Lock, Irql);
+}
+
+/* PASSIVE_LEVEL, once nobody begins it any more. */
+FORCEINLINE VOID FrameJobWait(PFRAME_JOB Job)
+{
+    KIRQL Irql;
+
+    NdisWaitEvent(&Job->Idle, 0);
+    /* Whoever set the event has left the lock, too. */
+    KeAcquireSpinLock(&Job->Lock, &Irql);
+    KeReleaseSpinLock(&Job->Lock, Irql);
+}
+
 /* Handlers of a driver that has nothing to do there. */
 static inline VOID FrameCancelOid(NDIS_HANDLE Context, PVOID RequestId)
 {
