@@ -258,6 +258,7 @@ static VOID WdmHalt(NDIS_HANDLE Context, NDIS_HALT_ACTION Action)
 #endif
 #ifndef SEED_NO_FLUSH
     KeFlushQueuedDpcs();
+    KeFlushQueuedDpcs(); /* the link's DPC, if the poll queued it while the first call waited */
 #endif
     WdmAwaitWorker(Dc);
     WdmStopThread(Dc);
