@@ -31,6 +31,8 @@ export interface Block {
   readonly edges: Edge[];
   /** The last instruction ends the region's control by itself (helper, unsupported, trap). */
   stops: boolean;
+  /** Of the block without instructions that indirect jumps go through: where its edges go, by edge. */
+  readonly targets?: readonly Address[];
 }
 export type Edge = { readonly block: number } | { readonly rip: Address };
 
@@ -41,6 +43,8 @@ export interface Cfg {
   /** Blocks behind calls that leave the region. */
   readonly afterCall: ReadonlySet<number>;
   readonly instructions: number;
+  /** The block with `targets`, which is the last entry; none when no indirect jump has known targets. */
+  readonly hub: number | undefined;
 }
 
 export interface CodeSource {
@@ -94,7 +98,8 @@ export class Discovery {
     this.limits = limits;
   }
 
-  discover(entry: Address): Cfg {
+  /** @param targets  addresses that indirect jumps of this code are known to go to: they become blocks of the region. */
+  discover(entry: Address, targets: readonly Address[] = []): Cfg {
     const leaders = new PlaceMap<number>();
     const places: Place[] = [];
     const entries: number[] = [];
@@ -117,6 +122,8 @@ export class Discovery {
       return id;
     };
     addEntry({ rip: entry, context: undefined });
+    for (const rip of targets) leader({ rip, context: undefined });
+    const regionLimit = targets.length > 0 ? this.limits.inlined : this.limits.region;
 
     // 1. Walk: which addresses begin a block, which calls are inlined.
     for (let place = work.shift(); place; place = work.shift()) {
@@ -124,7 +131,7 @@ export class Discovery {
       let { rip } = place;
       for (;;) {
         if (seen.get({ rip, context })) break;
-        const limit = context ? this.limits.inlined : this.limits.region;
+        const limit = context ? this.limits.inlined : regionLimit;
         if (count >= limit) break;
         seen.set({ rip, context }, true);
         const step = this.step(rip);
@@ -152,7 +159,9 @@ export class Discovery {
       }
     }
 
-    // 2. Cut into blocks.
+    // 2. Cut into blocks. Indirect jumps share a block of their own that finds the one to go on with.
+    const inside = targets.filter((rip) => seen.get({ rip, context: undefined }) && this.step(rip));
+    const hub = inside.length > 0 ? places.length : undefined;
     const blocks = places.map((place, id): Block => {
       const { context } = place;
       const block: Block = { id, rip: place.rip, context, steps: [], edges: [], stops: false };
@@ -172,6 +181,7 @@ export class Discovery {
         if (plain(step)) continue;
         if (record?.control === 'jump' || record?.control === 'branch') {
           if (instruction.target !== undefined) block.edges.push(edge(instruction.target, context));
+          else if (hub !== undefined) block.edges.push({ block: hub });
           if (record.control === 'branch') block.edges.push(edge(instruction.next, context));
         } else if (record?.control === 'call') {
           const child = children.get({ rip: instruction.rip, context });
@@ -183,12 +193,20 @@ export class Discovery {
         return block;
       }
     });
+    if (hub !== undefined) {
+      const edges = inside.map((rip): Edge => ({ block: leaders.get({ rip, context: undefined })! }));
+      blocks.push({ id: hub, rip: entry, context: undefined, steps: [], edges, stops: false, targets: inside });
+    }
     // An entry that could not be decoded stays out; the engine reports it when control gets there.
     return {
       blocks,
-      entries: entries.filter((id, i) => i === 0 || blocks[id]!.steps.length > 0),
+      entries: [
+        ...entries.filter((id, i) => i === 0 || blocks[id]!.steps.length > 0),
+        ...(hub === undefined ? [] : [hub]),
+      ],
       afterCall,
       instructions: count,
+      hub,
     };
   }
 

@@ -16,7 +16,7 @@ import type { Site } from './lift/frame.ts';
 import { CpuException, CpuUnsupported, HelperContext } from './lift/helper.ts';
 import { recordOf } from './lift/table.ts';
 import { type GuestMemory, MemoryFault } from './memory.ts';
-import { type RegionCode, translate } from './region.ts';
+import { type RegionOptions, translate } from './region.ts';
 import { PageRegisters } from './registers.ts';
 
 export interface EngineOptions {
@@ -47,6 +47,7 @@ export interface EngineOptions {
 
 interface Region {
   readonly sites: readonly Site[];
+  /** The first is what it was made for; targets of its indirect jumps are among them. */
   readonly entries: readonly Address[];
   readonly tableIndex: number;
   readonly slow: boolean;
@@ -57,6 +58,17 @@ interface Translations {
   readonly decoded: Map<Address, Instruction | undefined>;
   readonly discovery: Discovery;
   readonly entries: Map<Address, { region: Region; entry: number }>;
+  /** Code that goes from place to place by indirect jumps, by each of these places. */
+  readonly families: Map<Address, Family>;
+}
+
+/** The parts of a function with jump tables, or of an interpreter. Until it is hot each part is a region of its own. */
+interface Family {
+  /** Where its region begins. */
+  root: Address;
+  readonly targets: Set<Address>;
+  /** How many targets its region knows; 0: it has none yet. */
+  known: number;
 }
 
 interface Range {
@@ -73,6 +85,9 @@ const slowImports: readonly ImportedFunction[] = [
 ];
 
 const DECODE_WINDOW = 4096;
+/** How far indirect jumps of one function reach, and how many targets a region takes. */
+const NEAR = 0x10000;
+const MOST_TARGETS = 512;
 const LONGEST_INSTRUCTION = 15;
 
 export class Engine implements Cpu, CodeSource {
@@ -193,7 +208,7 @@ export class Engine implements Cpu, CodeSource {
   }
 
   private emptyTranslations(): Translations {
-    return { decoded: new Map(), discovery: new Discovery(this, this.limits), entries: new Map() };
+    return { decoded: new Map(), discovery: new Discovery(this, this.limits), entries: new Map(), families: new Map() };
   }
 
   /** Drops all translated code: to be called when the guest's code has changed. */
@@ -261,12 +276,14 @@ export class Engine implements Cpu, CodeSource {
         this.running = false;
       }
       let used = fuel - cells.getInt32(Layout.fuel, true);
+      // hot code only: a scheduler's shorter budgets keep regions as they are
+      if (used >= this.slice) this.mergeFamilies();
       const number = cells.getInt32(Layout.site, true);
       if (number) {
         const region = this.regions[cells.getInt32(Layout.region, true)]!;
         const site = region.sites[number - 1]!;
         used -= site.unused;
-        registers.rip = site.rip;
+        if (site.rip !== undefined) registers.rip = site.rip;
         if (site.state) cells.setInt32(Layout.flagKind, stateCode(site.state), true);
         const before = this.retired;
         this.retired += used;
@@ -295,9 +312,9 @@ export class Engine implements Cpu, CodeSource {
         return undefined;
       case 'access':
         // translate again from here, with the slow path in place
-        this.slowSites.add(site.rip);
+        this.slowSites.add(site.rip!);
         this.drop(region);
-        this.compile(site.rip, true);
+        this.compile(site.rip!, true);
         return undefined;
       case 'refused':
         return this.refused();
@@ -389,16 +406,43 @@ export class Engine implements Cpu, CodeSource {
       if (within(this.code, rip) && this.memory.contains(rip)) return { kind: 'exception', vector: 6 };
       return { kind: 'fault', access: 'execute', address: rip, size: 1, shadow: this.memory.shadowAt(rip) };
     }
+    this.learn(rip);
     this.compile(rip, false);
     return undefined;
+  }
+
+  /** Notes that an indirect jump went to an address for the first time. */
+  private learn(to: Address): void {
+    const { cells } = this;
+    const { families } = this.translations;
+    if (cells.getBigInt64(Layout.jumpedTo, true) !== BigInt(to)) return;
+    const from = this.regions[cells.getInt32(Layout.jumpedFrom, true)]?.entries[0];
+    cells.setBigInt64(Layout.jumpedTo, NO_RIP, true);
+    if (from === undefined || Math.abs(to - from) > NEAR) return;
+    const family = families.get(from) ?? { root: from, targets: new Set(), known: 0 };
+    families.set(from, family);
+    if (family.targets.size >= MOST_TARGETS || families.has(to)) return;
+    family.targets.add(to);
+    families.set(to, family);
+  }
+
+  /** Code that was found to be hot gets its indirect jumps' targets into one region. */
+  private mergeFamilies(): void {
+    for (const family of new Set(this.translations.families.values())) {
+      if (family.known === family.targets.size) continue;
+      family.known = family.targets.size;
+      this.compile(family.root, false);
+    }
   }
 
   private compile(rip: Address, slow: boolean): void {
     const index = this.regions.length;
     const isSlow = (i: Instruction): boolean => this.slowSites.has(i.rip) || (slow && touchesUnknownMemory(i));
+    const family = this.translations.families.get(rip);
+    const targets = family?.root === rip && family.known > 0 ? [...family.targets] : [];
     // imports cost time at instantiation: only when something may need them
     const imports = slow || this.slowSites.size > 0 ? slowImports : [];
-    const code: RegionCode = translate(this.translations.discovery, rip, {
+    const options: RegionOptions = {
       memory: { size: this.memory.size, engine: this.page, base: this.memory.base },
       memoryPages: this.memoryPages,
       exactFlags: this.exactFlags,
@@ -407,7 +451,8 @@ export class Engine implements Cpu, CodeSource {
       imports,
       ...(this.coverage === undefined ? {} : { mark: (start, end) => this.coverage?.mark(start, end) }),
       ...(this.tailCalls ? { dispatch: tailDispatch } : {}),
-    });
+    };
+    const code = translate(this.translations.discovery, rip, options, targets);
     if (code.flagsAcrossCall) {
       // what was translated before dropped flags at returns
       this.exactFlags = true;
@@ -419,13 +464,15 @@ export class Engine implements Cpu, CodeSource {
     this.onRegion?.({ rip, instructions: code.instructions, bytes: code.module, entries: code.entries });
     while (index >= this.table.length) this.table.grow(this.table.length);
     this.table.set(index, this.instantiate(code.module).f);
-    const region: Region = { sites: code.sites, entries: code.entries, tableIndex: index, slow };
+    const entries = [...code.entries, ...code.targets];
+    const region: Region = { sites: code.sites, entries, tableIndex: index, slow };
     this.regions.push(region);
-    code.entries.forEach((entry, number) => {
-      // an older region keeps its inner entries, but not the address this one was made for
-      if (number > 0 && this.translations.entries.has(entry)) return;
-      this.translations.entries.set(entry, { region, entry: number });
-      this.cache(entry, index, number);
+    entries.forEach((rip, i) => {
+      // an older region keeps its inner entries, but not what this one was made for
+      if (i > 0 && targets.length === 0 && this.translations.entries.has(rip)) return;
+      const entry = Math.min(i, code.entries.length);
+      this.translations.entries.set(rip, { region, entry });
+      this.cache(rip, index, entry);
     });
   }
 

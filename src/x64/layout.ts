@@ -32,6 +32,9 @@ export const Layout = {
   region: 0x1240,
   /** Non-zero after a slow access that was refused. i32 */
   trap: 0x1244,
+  /** Where the last indirect jump that left its region went (i64), and that region (i32). */
+  jumpedTo: 0x1248,
+  jumpedFrom: 0x1250,
   /** The lookup cache, direct-mapped: tag (rip, i64), table index (i32), entry number (i32). */
   lookup: 0x10000,
   /** A byte for every block that was translated with coverage: non-zero once it has run. */

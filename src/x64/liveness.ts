@@ -28,7 +28,8 @@ export function flagLiveness(cfg: Cfg, exact: boolean): Liveness {
       const control = last?.record?.control;
       const convention = (control === 'call' || control === 'return') && !exact;
       // a branch or return that is not only an edge may leave
-      let live = (block.stops || block.edges.length === 0 || control === 'return') && !convention ? all : 0;
+      let live =
+        (block.stops || block.targets || block.edges.length === 0 || control === 'return') && !convention ? all : 0;
       for (const edge of block.edges) live |= 'block' in edge ? entry[edge.block]! : convention ? 0 : all;
       const lives = before[id]!;
       lives[block.steps.length] = live;

@@ -139,6 +139,40 @@ for (const [name, options] of variants) {
     expect([g.call(0), g.rax()]).toEqual([returned, 11n]);
     expect([g.call(1), g.rax()]).toEqual([returned, 22n]);
   });
+
+  test(`a loop over a table of jumps, one target reading the flags of the jump, ${name}`, () => {
+    const g = guest(
+      `
+    31 c0 31 c9                     ; xor eax, eax; xor ecx, ecx
+    39 f1 74 2d                     ; next: cmp ecx, esi; je done
+    89 ca ff c1                     ; mov edx, ecx; inc ecx
+    44 69 c2 b1 79 37 9e            ; imul r8d, edx, 0x9e3779b1
+    41 c1 e8 1d                     ; shr r8d, 29
+    41 83 f8 04                     ; cmp r8d, 4
+    42 ff 24 c7                     ; jmp qword ptr [rdi + 8*r8]
+    48 ff c0 eb e0                  ; inc rax; jmp next
+    48 8d 04 40 eb da               ; lea rax, [rax + 2*rax]; jmp next
+    48 31 d0 eb d5                  ; xor rax, rdx; jmp next
+    48 83 d0 05 eb cf               ; adc rax, 5; jmp next
+    c3                              ; done: ret`,
+      { slice: 20, ...options },
+    );
+    const places = [0x1f, 0x24, 0x2a, 0x2f];
+    for (let i = 0; i < 8; i++) g.memory.writePointer(at(DATA, 8 * i), at(CODE, places[i & 3]!));
+    let expected = 0n;
+    for (let i = 0; i < 300; i++) {
+      const index = Math.imul(i, 0x9e3779b1) >>> 29;
+      if ((index & 3) === 0) expected++;
+      else if ((index & 3) === 1) expected *= 3n;
+      else if ((index & 3) === 2) expected ^= BigInt(i);
+      else expected += index < 4 ? 6n : 5n;
+      expected = BigInt.asUintN(64, expected);
+    }
+    for (let again = 0; again < 3; again++) expect([g.call(DATA, 300), g.rax()]).toEqual([returned, expected]);
+    // a target that was not seen before
+    g.memory.writePointer(at(DATA, 0), at(CODE, 0x35));
+    expect(g.call(DATA, 300)).toEqual(returned);
+  });
 }
 
 test('a driver unloaded and another loaded at the same place: its code runs', () => {

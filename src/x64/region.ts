@@ -3,7 +3,7 @@
  */
 import type { Address } from '../trace/units.ts';
 import { toBits } from '../trace/units.ts';
-import { Body, StoreOp, zero } from './body.ts';
+import { Body, type Label, StoreOp, zero } from './body.ts';
 import type { Block, Cfg, Discovery } from './cfg.ts';
 import type { Instruction } from './decode.ts';
 import { encodeModule, regionType, Type } from './emit.ts';
@@ -37,10 +37,15 @@ export interface RegionCode {
   readonly sites: readonly Site[];
   /** By entry number. */
   readonly entries: readonly Address[];
+  /** Addresses that indirect jumps inside go to; entry number `entries.length` takes any of them, as the RIP cell says. */
+  readonly targets: readonly Address[];
   readonly instructions: number;
   /** An entry behind a call reads flags: a callee returns something in them. */
   readonly flagsAcrossCall: boolean;
 }
+
+/** Fibonacci hashing: 2^32 over the golden ratio. */
+const HASH = 0x9e3779b9 | 0;
 
 interface Lifted {
   readonly lift: Lift;
@@ -48,8 +53,14 @@ interface Lifted {
   readonly exit: FlagState | undefined;
 }
 
-export function translate(discovery: Discovery, rip: Address, options: RegionOptions): RegionCode {
-  const cfg = discovery.discover(rip);
+/** @param targets  where indirect jumps of the region are known to go: see Discovery. */
+export function translate(
+  discovery: Discovery,
+  rip: Address,
+  options: RegionOptions,
+  targets: readonly Address[] = [],
+): RegionCode {
+  const cfg = discovery.discover(rip, targets);
   return new Translation(cfg, options).run();
 }
 
@@ -62,6 +73,8 @@ class Translation {
   private readonly lifted: Lifted[] = [];
   /** Block ids, by block. */
   private readonly predecessors: readonly number[][];
+  /** No target of the hub reads flags: they pass through it in whatever form a jump left them, noted in `frame.flagKind`. */
+  private readonly anyFlags: boolean;
   /** Enclosing labels while nesting, innermost last; undefined for an `if`. */
   private readonly open: { label: number | undefined; loop: boolean }[] = [];
 
@@ -74,6 +87,8 @@ class Translation {
       for (const edge of edges) if ('block' in edge) this.predecessors[edge.block]!.push(id);
     }
     this.liveness = flagLiveness(cfg, options.exactFlags);
+    const hubEdges = cfg.hub === undefined ? [] : cfg.blocks[cfg.hub]!.edges;
+    this.anyFlags = hubEdges.every((edge) => 'block' in edge && !this.liveness.entry[edge.block]);
     this.graph = makeReducible(
       cfg.blocks.map((b) => b.edges.flatMap((e) => ('block' in e ? [e.block] : []))),
       cfg.entries,
@@ -104,6 +119,7 @@ class Translation {
     // the prologue loads what the code turned out to use
     const body = new Body(frame.locals);
     frame.prologue(body);
+    if (cfg.hub !== undefined) body.set(frame.rip, i64.load(zero, frame.cell(Layout.rip)));
     body.append(inner, () => 0);
     const module = encodeModule({
       memoryPages: options.memoryPages,
@@ -114,7 +130,8 @@ class Translation {
     return {
       module,
       sites: frame.sites,
-      entries: cfg.entries.map((id) => cfg.blocks[id]!.rip),
+      entries: cfg.entries.filter((id) => id !== cfg.hub).map((id) => cfg.blocks[id]!.rip),
+      targets: cfg.hub === undefined ? [] : cfg.blocks[cfg.hub]!.targets!,
       instructions: cfg.instructions,
       flagsAcrossCall: !options.exactFlags && [...cfg.afterCall].some((id) => this.liveness.entry[id] !== 0),
     };
@@ -124,7 +141,7 @@ class Translation {
 
   /** The flags' state a block begins with: what its predecessors agree on, else packed. */
   private entryState(block: Block): FlagState | undefined {
-    if (!this.liveness.entry[block.id]) return undefined;
+    if (!this.liveness.entry[block.id] || (block.targets && this.anyFlags)) return undefined;
     if (this.cfg.entries.includes(block.id)) return packedState;
     let agreed: FlagState | undefined;
     for (const from of this.predecessors[block.id]!) {
@@ -182,13 +199,13 @@ class Translation {
         check.if(i32.lt_s(i32.or(local(Type.i32, frame.fuel), stop), i32.const(0)));
         const site = {
           kind: 'budget',
-          rip: this.cfg.blocks[node]!.rip,
+          rip: node === this.cfg.hub ? undefined : this.cfg.blocks[node]!.rip,
           unused: 0,
           state: entry,
           instruction: undefined,
         } as const;
         check.set(frame.site, i32.const(frame.addSite(site)));
-        check.leaveTo(entry ? 'flags' : 'leave');
+        check.leaveTo(entry || node === this.cfg.hub ? 'flags' : 'leave');
         check.end();
         lift.body.prepend(check);
       }
@@ -204,11 +221,18 @@ class Translation {
       if (!this.liveness.entry[id]) return;
       body.if(cfg.entries.length > 1 ? i32.eq(local(Type.i32, 0), i32.const(number)) : i32.const(1));
       body.set(frame.flagLocal(0), i64.load(zero, frame.cell(Layout.flagX)));
+      if (id === cfg.hub && this.anyFlags) {
+        body.set(frame.flagLocal(1), i64.load(zero, frame.cell(Layout.flagY)));
+        body.set(frame.flagLocal(2), i64.load(zero, frame.cell(Layout.flagZ)));
+        body.set(frame.flagKind, i32.load(zero, frame.cell(Layout.flagKind)));
+        body.end();
+        return;
+      }
       body.if(i32.ne(i32.load(zero, frame.cell(Layout.flagKind)), i32.const(stateCode(packedState))));
       const piece = new Body(frame.locals);
       const site = {
         kind: 'flags',
-        rip: cfg.blocks[id]!.rip,
+        rip: id === cfg.hub ? undefined : cfg.blocks[id]!.rip,
         unused: 0,
         state: undefined,
         instruction: undefined,
@@ -279,6 +303,10 @@ class Translation {
     const { lift, exit } = this.lifted[node]!;
     const block = this.cfg.blocks[node]!;
     body.append(lift.body, (label) => this.open.length - 1 - (label === 'leave' ? 0 : 1));
+    if (block.targets) {
+      this.hub(body, block.targets, arms);
+      return;
+    }
     const { ending } = lift;
     if (!ending) {
       body.unreachable();
@@ -296,6 +324,49 @@ class Translation {
     } else this.go(body, block, exit, ending.taken, arms);
   }
 
+  /** Finds the block of the address in `frame.rip` by a hash table of `br_table`; what is not known leaves the region. */
+  private hub(body: Body, targets: readonly Address[], arms: readonly Arm[]): void {
+    const rip = local(Type.i64, this.frame.rip);
+    const bits = Math.ceil(Math.log2(2 * targets.length));
+    const slots = Array.from({ length: 1 << bits }, () => [] as number[]);
+    targets.forEach((target, i) => {
+      slots[Math.imul(Number(toBits(target) & 0xffffffffn), HASH) >>> (32 - bits)]!.push(i);
+    });
+    const used = slots.filter((slot) => slot.length > 0);
+    const hash = i32.shr_u(i32.mul(i32.wrap(rip), i32.const(HASH)), i32.const(32 - bits));
+    for (let i = 0; i <= used.length; i++) body.block();
+    body.brTable(hash, slots.map((slot) => (slot.length > 0 ? used.indexOf(slot) : used.length)), used.length); // biome-ignore format: short
+    used.forEach((slot, i) => {
+      body.end();
+      const open = used.length - i;
+      for (let n = 0; n <= open; n++) this.open.push({ label: undefined, loop: false });
+      for (const target of slot) {
+        body.if(i64.eq(rip, i64.const(BigInt.asIntN(64, toBits(targets[target]!)))));
+        this.follow(body, arms[target]!);
+        body.end();
+      }
+      for (let n = 0; n <= open; n++) this.open.pop();
+      body.br(open - 1);
+    });
+    body.end();
+    if (!this.anyFlags) noteState(body, this.frame, packedState);
+    this.jumpOut(body, 'flags');
+  }
+
+  /** Leaves to the address in `frame.rip` by an indirect jump, and notes where: see the engine's `learn`. */
+  private jumpOut(body: Body, to: Label): void {
+    const { frame } = this;
+    body.store(StoreOp.i64, zero, local(Type.i64, frame.rip), frame.cell(Layout.jumpedTo));
+    body.store(StoreOp.i32, zero, i32.const(this.options.region), frame.cell(Layout.jumpedFrom));
+    this.leave(body, to);
+  }
+
+  private leave(body: Body, to: Label): void {
+    const piece = new Body(this.frame.locals);
+    piece.leaveTo(to);
+    body.append(piece, (label) => this.open.length - 1 - (label === 'leave' ? 0 : 1));
+  }
+
   private go(body: Body, block: Block, state: FlagState | undefined, way: Way, arms: readonly Arm[]): void {
     const { frame } = this;
     if (way.kind === 'edge') {
@@ -310,10 +381,21 @@ class Translation {
         return;
       }
       body.set(frame.rip, i64.const(BigInt.asIntN(64, toBits(edge.rip))));
-    } else body.set(frame.rip, way.rip);
-    const piece = new Body(frame.locals);
-    if (state) noteState(piece, frame, state);
-    piece.leaveTo(state ? 'flags' : 'leave');
-    body.append(piece, (label) => this.open.length - 1 - (label === 'leave' ? 0 : 1));
+    } else {
+      body.set(frame.rip, way.rip);
+      if (block.steps.at(-1)?.record?.control === 'jump') {
+        if (this.cfg.hub === undefined) {
+          if (state) noteState(body, frame, state);
+          this.jumpOut(body, state ? 'flags' : 'leave');
+        } else {
+          if (state && this.anyFlags) noteState(body, frame, state);
+          else if (state) normalise(body, frame, state, this.liveness.entry[this.cfg.hub]!);
+          this.follow(body, arms[0]!);
+        }
+        return;
+      }
+    }
+    if (state) noteState(body, frame, state);
+    this.leave(body, state ? 'flags' : 'leave');
   }
 }

@@ -26,7 +26,8 @@ export type SiteKind =
 /** A place control leaves from. What the engine needs to make the state exact. */
 export interface Site {
   readonly kind: SiteKind;
-  readonly rip: Address;
+  /** Undefined: where the guest's RIP cell says. */
+  readonly rip: Address | undefined;
   /** Instructions of the block counted at its start that were not executed. */
   readonly unused: number;
   /** The flags' state there; undefined when no one can read them. */
