@@ -146,6 +146,20 @@ export class Exceptions implements ExceptionHandling {
     throw new Unsupported(entry.name, what, stack);
   }
 
+  /** A routine of a driver in TypeScript runs, or goes on, though the driver has been unloaded: as `fatal` for an image. */
+  afterUnload(name: string, address: Address, stack: Stack): BugCheck {
+    this.trace.emit({
+      kind: 'fact',
+      what: 'code-after-unload',
+      detail: { module: name, address: hex(address) },
+      stack,
+    });
+    const block = { what: `image of ${name}`, address, size: 1, offset: 0, state: 'freed', allocated: [] } as const;
+    this.trace.emit({ kind: 'fault', by: 'driver', access: 'execute', address, size: 1, why: 'freed', block, stack });
+    const code = BugCheckCode.DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS;
+    return new BugCheck(code, `code of ${name} runs after the driver was unloaded`, stack);
+  }
+
   /** An access that Windows stops for: the event, and the stop. */
   private fatal(fault: RefusedAccess, stack: Stack, by: Culprit): BugCheck {
     const gone = fault.access === 'execute' ? this.modules.unloadedAt(fault.address) : undefined;

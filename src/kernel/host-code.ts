@@ -3,6 +3,7 @@
  * guest routine returns to. They lie at the top of guest memory, where nothing is mapped; control that reaches one leaves the
  * CPU. A driver may store and compare them like any pointer.
  */
+import type { Stack } from '../trace/events.ts';
 import { type Address, at } from '../trace/units.ts';
 import { BASE, type GuestMemory } from '../x64/memory.ts';
 import type { Routine } from './layout.ts';
@@ -138,6 +139,9 @@ export class HostCode {
     const entry = address === undefined ? undefined : this.at(address);
     return entry?.kind === 'function' ? entry : undefined;
   }
+
+  /** Set when the driver's TypeScript routines are gone with it: gives the stop that running one of them is. */
+  retired: ((routine: Address, stack: Stack) => Error) | undefined;
 
   /** The address of a TypeScript routine; the same routine keeps its address. */
   expose(routine: Routine): Address {

@@ -127,6 +127,7 @@ export class Invoker {
   private *run(record: CallbackRecord, routine: Address, raw: readonly bigint[], decoded: object): Coroutine<bigint> {
     const entry = this.code.holds(routine) ? this.code.at(routine) : undefined;
     if (entry?.kind === 'native') {
+      if (this.code.retired !== undefined) throw this.code.retired(routine, []);
       const locals = localsOf(this.scheduler.current);
       const outer = locals.length;
       const given = entry.routine(decoded);

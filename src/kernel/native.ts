@@ -118,8 +118,13 @@ function* call(
     site ??= callSite(here);
     return site;
   });
+  const stillThere = ({ retired }: HostCode): void => {
+    if (retired !== undefined) throw retired(NULL, callSite(here));
+  };
   try {
+    stillThere(parts.code);
     const result = yield* parts.calls.perform(entry, new GivenArguments(raw), NULL);
+    stillThere(parts.code);
     if (outs.length === 0) return result;
     return {
       result,

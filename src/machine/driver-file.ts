@@ -52,7 +52,9 @@ export function loadDriver(
       entry: kernel.code.expose(DriverEntry),
       driverObject: kernel.ioDrivers.create({ name }),
       entryReturned: none,
-      unloaded: none,
+      unloaded() {
+        kernel.code.retired = (routine, stack) => kernel.exceptions.afterUnload(file.name, routine, stack);
+      },
     };
   }
   const module = kernel.modules.load(file.image, file.name);
