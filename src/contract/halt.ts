@@ -18,6 +18,7 @@ const HANDLE_NAMES = ['NdisMiniportHandle', 'MiniportAdapterHandle'];
 
 type Id =
   | 'halt-leaves-nic-running'
+  | 'init-fail-leaves-nic-running'
   | 'shutdown-leaves-nic-running'
   | 'status-after-halt'
   | 'status-in-halt'
@@ -108,15 +109,21 @@ function* addDeviceContext(view: TraceView): Iterable<Violation & { rule: Id }> 
 /** Hardware resources whose order matters to a reader; the interrupt is allowed, and asked, to go early. */
 const ORDERED = new Set(['io-port-range', 'io-space', 'sg-dma', 'shared-memory', 'shared-memory-async']);
 
+const LEAVES_RUNNING: Readonly<Record<string, Id>> = {
+  MiniportHaltEx: 'halt-leaves-nic-running',
+  MiniportInitializeEx: 'init-fail-leaves-nic-running',
+  MiniportShutdownEx: 'shutdown-leaves-nic-running',
+};
+
 function* stillRunning(view: TraceView): Iterable<Violation & { rule: Id }> {
   for (const fact of view.facts('device-activity')) {
     const activity = fact.detail.activity as readonly string[];
     if (fact.detail.present !== true || activity.length === 0) continue;
-    const shutdown = view.runs('MiniportShutdownEx').some(({ leave }) => leave !== undefined && leave.seq < fact.seq);
+    const after = String(fact.detail.after);
     yield {
-      rule: shutdown ? 'shutdown-leaves-nic-running' : 'halt-leaves-nic-running',
+      rule: LEAVES_RUNNING[after] ?? 'halt-leaves-nic-running',
       seq: fact.seq,
-      message: `When ${shutdown ? 'MiniportShutdownEx' : 'MiniportHaltEx'} returns the NIC is not stopped: ${activity.join(', ')}.`,
+      message: `When ${after} ${after === 'MiniportInitializeEx' ? 'fails' : 'returns'} the NIC is not stopped: ${activity.join(', ')}.`,
     };
   }
 }
@@ -146,6 +153,13 @@ export const halt = family(
       'the NIC still works when MiniportHaltEx returns',
       'N:halt-handler',
       'N:halting-a-miniport-adapter',
+    ],
+    [
+      'init-fail-leaves-nic-running',
+      'error',
+      'the NIC works on when MiniportInitializeEx has failed',
+      'N:halt-handler',
+      'N:initializing-a-miniport-adapter',
     ],
     [
       'shutdown-leaves-nic-running',

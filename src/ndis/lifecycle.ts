@@ -126,6 +126,7 @@ export class Lifecycle {
       DefaultPortAuthStates: authentication,
     });
     const routine = adapter.routine('InitializeHandlerEx') as Address;
+    const found = adapter.device?.activity() ?? [];
     const status = yield* this.watched(
       this.invoker.invoke(
         MiniportInitializeEx,
@@ -149,6 +150,7 @@ export class Lifecycle {
       this.ndis.resets.watch(adapter);
     } else {
       adapter.move('initialize failed');
+      this.activity(adapter, 'MiniportInitializeEx', found);
       adapter.valid = false;
       this.ndis.adapterGone(adapter, 'failed initialize');
     }
@@ -245,7 +247,7 @@ export class Lifecycle {
       ),
     );
     adapter.halting = false;
-    this.activity(adapter);
+    this.activity(adapter, 'MiniportHaltEx');
     adapter.valid = false;
     this.ndis.adapterGone(adapter, 'halt');
   }
@@ -255,7 +257,7 @@ export class Lifecycle {
     this.ndis.resets.stop(adapter);
     adapter.move('MiniportShutdownEx');
     yield* this.callShutdown(adapter, 'PowerOff');
-    this.activity(adapter);
+    this.activity(adapter, 'MiniportShutdownEx');
   }
 
   /**
@@ -279,7 +281,7 @@ export class Lifecycle {
       if (!halting) adapter.move('MiniportShutdownEx');
       yield* this.callShutdown(adapter, 'BugCheck');
       // Inside MiniportHaltEx it may do nothing, so nobody asks what the NIC does afterwards.
-      if (!halting) this.activity(adapter);
+      if (!halting) this.activity(adapter, 'MiniportShutdownEx');
     }
     // NDIS' own callback is one of many; in which order they are called no page says.
     yield* this.ndis.kernel.bugCheckCallbacks.run();
@@ -297,15 +299,16 @@ export class Lifecycle {
     );
   }
 
-  /** What the device still does, for the rules. */
-  private activity(adapter: Adapter): void {
+  /** What the device still does after a routine, for the rules; without what it did before. */
+  private activity(adapter: Adapter, after: string, before: readonly string[] = []): void {
     this.ndis.kernel.trace.emit({
       kind: 'fact',
       what: 'device-activity',
       detail: {
         adapter: hex(adapter.handle),
         present: adapter.device?.present ?? false,
-        activity: [...(adapter.device?.activity() ?? [])],
+        activity: (adapter.device?.activity() ?? []).filter((what) => !before.includes(what)),
+        after,
       },
     });
   }

@@ -16,6 +16,13 @@ export const halting: Chapter = {
         'Hardware that has gone cannot be stopped and need not be. A NIC that the shutdown code has already stopped need not be stopped twice.',
       looksAt: 'The device model when MiniportHaltEx returns: DMA on, interrupts enabled, tick or transfers running.',
     },
+    'init-fail-leaves-nic-running': {
+      why: 'MiniportHaltEx is not called for an initialize that failed, so nobody will stop the NIC: it writes into memory that is freed, and storms a line that nobody serves.',
+      allowed:
+        'What the NIC did before MiniportInitializeEx was called is not laid to it, nor is hardware that has gone.',
+      looksAt:
+        'The device model when MiniportInitializeEx returns a failure: DMA, interrupts, tick or wake-up that were off when it was called.',
+    },
     'halt-returns-with-timer-callback': {
       why: 'NdisCancelTimerObject says FALSE when the callback is already on its way. It then runs with a context that is freed, or in an image that is gone: bug check 0xD1 or 0xCE, too seldom to show in a test and often enough to reach customers.',
       allowed:
