@@ -472,9 +472,11 @@ function* judgeDriver(view: TraceView): Iterable<Violation & { rule: string }> {
   const end = view.facts('unloaded')[0] ?? view.facts('driver-entry-failed')[0];
   if (end === undefined) return;
   const failed = end.what === 'driver-entry-failed';
-  for (const holding of view.heldAt(end.seq)) {
+  const held = view.heldAt(end.seq);
+  for (const holding of held) {
     const row = byType.get(holding.acquired.type);
     if (row === undefined || adapterOf(view, holding) !== undefined) continue;
+    if (isConsequence(view, end.seq, holding, held)) continue;
     const rule = (failed ? failedEntryRule(view, row) : ownRule(row, holding)) ?? driverRule(row);
     yield {
       rule,

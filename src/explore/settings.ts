@@ -5,6 +5,8 @@
 import type { InfParameter } from '../image/inf.ts';
 import { plainScenario, type Scenario, type SettingValue } from '../machine/scenario.ts';
 import type { TraceEvent } from '../trace/events.ts';
+import { placeOf } from './faults.ts';
+import type { Outcome } from './outcome.ts';
 import { listed, type Phase } from './phase.ts';
 
 /** How deep keys that the driver looks for lie in others that it looks for. */
@@ -26,9 +28,24 @@ export const subkeys: Phase = {
       for (const name of missing) tried.add(name);
       const outcomes = yield [...missing].map((name) => ({ ...plainScenario, settings: { [`${name}\\`]: '' } }));
       traces = outcomes.map(({ events = [] }) => events);
+      yield outcomes.flatMap(failingInitialize);
     }
   },
 };
+
+/**
+ * With the subkey there, each place of MiniportInitializeEx that can fail does in its first call and in its last: what was opened
+ * must be closed then, too.
+ */
+function failingInitialize({ scenario, faultPoints }: Outcome): Scenario[] {
+  const own = faultPoints.filter(({ callback }) => callback === 'MiniportInitializeEx');
+  const first = new Map(own.toReversed().map((point) => [placeOf(point), point]));
+  const last = new Map(own.map((point) => [placeOf(point), point]));
+  return [...new Set([...first.values(), ...last.values()])].map(({ fn, nth, failures }) => ({
+    ...scenario,
+    faults: [{ fn, nth, failure: failures[0] as string }],
+  }));
+}
 
 function missingKeys(events: readonly TraceEvent[]): string[] {
   return factsOf(events, 'subkey-opened').flatMap(({ detail }) =>
