@@ -13,7 +13,7 @@ import { runLint } from './lint.ts';
 import { loadDriverFile } from './load.ts';
 import { type MachineOptions, machineFor } from './machine-options.ts';
 import { parseReporters } from './outputs.ts';
-import { runReplay } from './replay.ts';
+import { type ReplayFlags, runReplay } from './replay.ts';
 import { symbolsFor } from './symbols.ts';
 import { runUi, UI_PORT } from './ui.ts';
 import { version } from './version.ts';
@@ -132,12 +132,27 @@ function program(finish: (code: number) => void): Command {
     });
 
   withMachine(haltex.command('replay'))
-    .description('plays one scenario again and prints every step')
+    .description('plays one scenario again: a race as a story in two columns, anything else step by step')
     .argument('<token>', 'the token of a finding')
-    .action(async (path: string, token: string, { symbols: pdb, ...machine }: DriverFlags) => {
+    .option('--all', 'every event, also of a race')
+    .option('--from <event>', 'from the event with this number on')
+    .option('--until <event>', 'up to the event with this number')
+    .option('--grep <text>', 'only events whose line has this text, in any case')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  haltex replay mydriver.sys hx1.1c7228bfb000.e30\n  haltex replay mydriver.sys hx1.1c7228bfb000.e30 --from 120 --until 180\n  haltex replay mydriver.sys hx1.1c7228bfb000.e30 --grep interrupt\n\nExit codes: as haltex check.',
+    )
+    .action(async (path: string, token: string, { symbols: pdb, ...given }: DriverFlags & ReplayFlags) => {
+      const { all, from, until, grep, ...machine } = given;
+      const flags: ReplayFlags = {
+        ...(all === undefined ? {} : { all }),
+        ...(from === undefined ? {} : { from }),
+        ...(until === undefined ? {} : { until }),
+        ...(grep === undefined ? {} : { grep }),
+      };
       const driver = await loadDriverFile(path);
       const known = symbols(driver, path, pdb);
-      finish(runReplay(await machineFor(driver, path, machine), token, known));
+      finish(runReplay(await machineFor(driver, path, machine), token, flags, known));
     });
 
   haltex

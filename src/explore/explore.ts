@@ -164,10 +164,10 @@ class Session {
       coverage: coverage(this.driver, plain, this.outcomes),
       findings,
       unsupported: [...this.missing].map(([name, { text, count }]) => ({ function: name, text, count })),
-      traces: kept.map(({ scenario, events = [] }): KeptTrace => {
+      traces: kept.map(({ scenario, events = [], turns }): KeptTrace => {
         const { token, description } = named(scenario);
         const shown = findings.flatMap((finding, i) => (finding.scenario.token === token ? [i] : []));
-        return { token, description, findings: shown, events };
+        return { token, description, findings: shown, events, ...(turns === undefined ? {} : { turns }) };
       }),
     };
   }

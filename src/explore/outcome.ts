@@ -3,7 +3,7 @@ import { judge } from '../contract/judge.ts';
 import type { Finding } from '../contract/rule.ts';
 import { type FaultPoint, type MachineConfig, run } from '../machine/machine.ts';
 import type { Scenario } from '../machine/scenario.ts';
-import type { ChoicePoint } from '../machine/schedule.ts';
+import type { ChoicePoint, Turn } from '../machine/schedule.ts';
 import type { Workbench } from '../machine/workbench.ts';
 import type { EventOf, TraceEvent } from '../trace/events.ts';
 import type { Address } from '../trace/units.ts';
@@ -31,6 +31,8 @@ export interface Outcome {
   readonly choices?: readonly ChoicePoint[];
   /** The whole trace, where it was asked for. */
   readonly events?: readonly TraceEvent[];
+  /** With it, unless the schedule is `plain`: who went on when. */
+  readonly turns?: readonly Turn[];
 }
 
 /** Plays and judges one scenario. */
@@ -49,6 +51,7 @@ export function examine(config: MachineConfig, scenario: Scenario, workbench: Wo
     imageBase,
     ...(choices === undefined ? {} : { choices: choices.points }),
     ...(keepEvents ? { events } : {}),
+    ...(keepEvents && choices !== undefined ? { turns: choices.turns } : {}),
   };
 }
 

@@ -1,5 +1,6 @@
 /** What a check gives: the one shape every reporter reads. */
 import type { Finding } from '../contract/rule.ts';
+import type { Turn } from '../machine/schedule.ts';
 import type { TraceEvent } from '../trace/events.ts';
 
 export type Verdict = 'clean' | 'findings' | 'inconclusive';
@@ -64,6 +65,8 @@ export interface KeptTrace extends NamedScenario {
   /** Indexes of the findings it is the witness of. */
   readonly findings: readonly number[];
   readonly events: readonly TraceEvent[];
+  /** Where its schedule is not the plain one: who went on when. */
+  readonly turns?: readonly Turn[];
 }
 
 export interface CheckResult {

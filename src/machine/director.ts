@@ -5,10 +5,10 @@
 import type { InterruptSource } from '../kernel/hardware.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { PciDevice } from '../kernel/pci.ts';
-import { type Context, plainOrder, type Strategy } from '../kernel/scheduler.ts';
+import { type Context, plainOrder, type Step, type Strategy } from '../kernel/scheduler.ts';
 import type { TraceEvent } from '../trace/events.ts';
 import { DISPATCH_LEVEL, MILLISECOND, SECOND, type VirtualTime } from '../trace/units.ts';
-import { type ChoicePoint, type Chooser, happening, type Switch } from './schedule.ts';
+import { type ChoicePoint, type Chooser, happening, type Switch, type Turn } from './schedule.ts';
 
 /** Calls of the driver that are the begin of its end. */
 const BEGINS: readonly string[] = ['MiniportPause', 'MiniportHaltEx'];
@@ -42,6 +42,8 @@ export class Director {
   readonly points: ChoicePoint[] = [];
   /** The deviations from the plain order that were made. */
   readonly taken: Switch[] = [];
+  /** Who went on when, and why another did not: for telling the story of a run. */
+  readonly turns: Turn[] = [];
   private readonly kernel: Kernel;
   private readonly devices: () => readonly PciDevice[];
   private readonly choose: Chooser;
@@ -57,7 +59,7 @@ export class Director {
     this.choose = choose;
     kernel.scheduler.attentive = false;
     kernel.trace.watch = (event) => {
-      if (begins(event)) this.begin();
+      if (opensWindow(event)) this.begin();
     };
   }
 
@@ -69,11 +71,16 @@ export class Director {
 
   readonly strategy: Strategy = (contexts, last, step) => {
     const plain = plainOrder(contexts, last, step);
-    if (!this.open) return plain;
+    if (!this.open) {
+      // Behind the last choice point of a run that polls, the story goes on.
+      if (this.points.length > 0 && plain !== last) this.turn(plain, last, step);
+      return plain;
+    }
     this.settle();
     const happenings = this.happenings(contexts, last);
     if (contexts.length + happenings.length <= (plain === 'time' ? 0 : 1)) {
       this.happened = false;
+      if (plain !== last) this.turn(plain, last, step);
       return plain;
     }
     const ids = named(contexts);
@@ -95,11 +102,23 @@ export class Director {
       this.kernel.scheduler.attentive = false;
     }
     this.happened = context === undefined && id !== 'time';
+    if (context !== last || context === undefined) this.turn(context ?? id, last, step, chosen === 0 ? undefined : at);
     if (context !== undefined) return context;
     if (id === 'time') return 'time';
     happenings.find((one) => one.id === id)?.happen();
     return 'again';
   };
+
+  private turn(next: Context | string, last: Context | undefined, step: Step | undefined, choice?: number): void {
+    this.turns.push({
+      seq: this.kernel.trace.events.length,
+      run: typeof next === 'string' ? next : next.name,
+      ...(last === undefined ? {} : { last: last.name }),
+      why: whyNot(last, next, step),
+      ...(last?.wait === undefined ? {} : { waitsFor: last.wait.what }),
+      ...(choice === undefined ? {} : { choice }),
+    });
+  }
 
   /** Now that the step of the last point is over, says what kind it was. */
   private settle(): void {
@@ -177,7 +196,8 @@ export class Director {
   }
 }
 
-function begins(event: TraceEvent): boolean {
+/** Whether the window begins with this event: NDIS calls MiniportPause or MiniportHaltEx, or a call fails on purpose. */
+export function opensWindow(event: TraceEvent): boolean {
   if (event.kind === 'enter') return BEGINS.includes(event.callback);
   return event.kind === 'return' && event.injected !== undefined;
 }
@@ -194,6 +214,15 @@ const connectedOf = (device: PciDevice): InterruptSource | undefined =>
 /** Whether the context that stepped last is still there to step, though perhaps under an interrupt. */
 const canGoOn = (last: Context | undefined): boolean =>
   last !== undefined && !last.done && last.wait === undefined && last.processor !== undefined;
+
+/** Why the context that stepped last does not go on now that `next` does. */
+function whyNot(last: Context | undefined, next: Context | string, step: Step | undefined): Turn['why'] {
+  if (last === undefined || last.done) return 'ended';
+  if (last.wait !== undefined) return last.wait.spins === true ? 'spins' : 'waits';
+  if (step?.kind === 'point' && step.spinning === true) return 'spins';
+  const onTop = typeof next !== 'string' && next.kind !== 'thread' && next.processor === last.processor;
+  return onTop ? 'interrupted' : 'held-up';
+}
 
 /** Contexts by their names in the trace; of several with one name the later ones are numbered. */
 function named(contexts: readonly Context[]): Map<Context, string> {

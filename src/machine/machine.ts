@@ -24,7 +24,7 @@ import { Director } from './director.ts';
 import { type DriverFile, loadDriver } from './driver-file.ts';
 import { play } from './flows/flows.ts';
 import type { Scenario } from './scenario.ts';
-import { type ChoicePoint, chooserOf, type Switch } from './schedule.ts';
+import { type ChoicePoint, chooserOf, type Switch, type Turn } from './schedule.ts';
 import { Workbench } from './workbench.ts';
 
 export interface MachineConfig {
@@ -59,16 +59,21 @@ export interface Run {
   readonly imageBase: Address | undefined;
   /** Imports of the driver that haltex lacks; a call of one is `unsupported`. */
   readonly missingImports: readonly string[];
-  /** Unless the schedule is `plain`: the choice points it passed, and the deviations from the plain order that it made. */
-  readonly choices?: { readonly points: readonly ChoicePoint[]; readonly taken: readonly Switch[] };
+  /** Unless the schedule is `plain`: the choice points it passed, the deviations from the plain order that it made, and who went on when. */
+  readonly choices?: {
+    readonly points: readonly ChoicePoint[];
+    readonly taken: readonly Switch[];
+    readonly turns: readonly Turn[];
+  };
   /** The last event. */
   readonly stop: StopEvent;
 }
 
 /** Plays one scenario. Runs of one driver are faster on one workbench; the trace is the same. */
 export function run(config: MachineConfig, scenario: Scenario, workbench = new Workbench()): Run {
-  const warm = workbench.used;
-  const { longestStretch, ...played } = playOn(workbench, config, scenario);
+  const bench = scenario.memory === 'watched' ? workbench.watching : workbench;
+  const warm = bench.used;
+  const { longestStretch, ...played } = playOn(bench, config, scenario);
   // See workbench.ts: where such a stretch looked up may depend on earlier runs.
   if (warm && longestStretch > SLICE / 2) return run(config, scenario);
   return played;
@@ -120,9 +125,11 @@ function playOn(workbench: Workbench, config: MachineConfig, scenario: Scenario)
   const { longestStretch } = kernel.scheduler;
   const missingImports = kernel.code.missing();
   const { events } = kernel.trace;
-  const choices = director === undefined ? {} : { choices: { points: director.points, taken: director.taken } };
+  const choices = director === undefined ? {} : { choices: pick(director) };
   return { scenario, events, faultPoints, covered, imageBase, missingImports, ...choices, stop, longestStretch };
 }
+
+const pick = ({ points, taken, turns }: Director) => ({ points, taken, turns });
 
 function offsets(blocks: readonly CodeBlock[], base: Address | undefined): CodeBlock[] {
   if (base === undefined) return [];

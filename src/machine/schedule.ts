@@ -31,6 +31,25 @@ export interface ChoicePoint {
   inert: boolean;
 }
 
+/** Between two steps of the window another context went on than before, or something happened beside the driver. */
+export interface Turn {
+  /** How many events the trace had by then. */
+  readonly seq: number;
+  /** The context that went on, as events name it, or what happened (see `happening`); `time`: all waited, and time passed. */
+  readonly run: string;
+  /** The one that ran before; undefined where that is the first. */
+  readonly last?: string;
+  /**
+   * Why that did not go on: it has ended; waits (`waitsFor`); only spins (perhaps `waitsFor` a lock); an interrupt or a DPC came
+   * in on top of it on its own processor; or nothing kept it, and the schedule holds it up.
+   */
+  readonly why: 'ended' | 'waits' | 'spins' | 'interrupted' | 'held-up';
+  /** In words: `an event to be signalled`. */
+  readonly waitsFor?: string;
+  /** The choice point at which the schedule deviated from the plain order. */
+  readonly choice?: number;
+}
+
 export type HappeningKind =
   /** Whoever runs is held up until the next alarm or deadline: a timer expires, a delay ends, the device's own clock ticks. */
   | 'time'
@@ -60,10 +79,12 @@ export function scheduleText(schedule: Schedule): string {
   return (schedule as readonly Switch[]).map(switchText).join(', then ');
 }
 
-function switchText({ at, run }: Switch): string {
-  const match = HAPPENING.exec(run);
-  const what = match === null ? `${run} runs` : `${words[match[1] as HappeningKind]} ${match[2]}`;
-  return `at choice ${at} ${what}`;
+const switchText = ({ at, run }: Switch): string => `at choice ${at} ${happeningText(run) ?? `${run} runs`}`;
+
+/** What the world does, in words; undefined for a context. */
+export function happeningText(id: string): string | undefined {
+  const match = HAPPENING.exec(id);
+  return match === null ? undefined : `${words[match[1] as HappeningKind]} ${match[2]}`;
 }
 
 /** Decides at one choice point: gives an index in `options`. `yields`: the first one's context only spins, or just happened. */

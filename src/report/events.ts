@@ -2,12 +2,12 @@
 import type { TraceEvent, Value } from '../trace/events.ts';
 import { hex, irqlName } from '../trace/units.ts';
 
-function show(value: Value): string {
+export function showValue(value: Value): string {
   if (value === null) return '';
-  if (Array.isArray(value)) return `[${value.map((element) => show(element as Value)).join(' ')}]`;
+  if (Array.isArray(value)) return `[${value.map((element) => showValue(element as Value)).join(' ')}]`;
   if (typeof value === 'object') {
     return `{${Object.entries(value)
-      .map(([field, inner]) => `${field}=${show(inner as Value)}`)
+      .map(([field, inner]) => `${field}=${showValue(inner as Value)}`)
       .join(' ')}}`;
   }
   return String(value);
@@ -15,7 +15,7 @@ function show(value: Value): string {
 
 const named = (values: Readonly<Record<string, Value>>) =>
   Object.entries(values)
-    .map(([name, value]) => `${name}=${show(value)}`)
+    .map(([name, value]) => `${name}=${showValue(value)}`)
     .join(', ');
 
 function body(event: TraceEvent): string {
@@ -23,21 +23,21 @@ function body(event: TraceEvent): string {
     case 'call':
       return `${event.fn}(${named(event.args)})`;
     case 'return':
-      return `  ${event.fn} → ${show(event.result)}${event.injected === undefined ? '' : `   [${event.injected}]`}`;
+      return `  ${event.fn} → ${showValue(event.result)}${event.injected === undefined ? '' : `   [${event.injected}]`}`;
     case 'acquire':
-      return `  + ${event.type} ${event.key} ${show(event.detail)}`;
+      return `  + ${event.type} ${event.key} ${showValue(event.detail)}`;
     case 'undo':
       return `  ${event.outcome === 'undone' ? '-' : '!'} ${event.type} ${event.key} ${event.outcome}`;
     case 'enter':
       return `→ ${event.callback}(${named(event.args)})`;
     case 'leave':
-      return `← ${event.callback} ${show(event.result)}`;
+      return `← ${event.callback} ${showValue(event.result)}`;
     case 'state':
       return `${event.from} ⇒ ${event.to} (${event.event})`;
     case 'fault':
       return `! ${event.access} of ${event.size} at ${hex(event.address)}: ${event.why}`;
     case 'fact':
-      return `  · ${event.what} ${show(event.detail)}`;
+      return `  · ${event.what} ${showValue(event.detail)}`;
     case 'stop':
       return `■ ${event.reason}: ${event.text}`;
   }
