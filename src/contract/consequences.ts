@@ -80,9 +80,30 @@ const consequences: readonly Consequence[] = [
     follows: new Set(['halt-frees-memory-under-dma']),
     when: inTheSameRun,
   },
+  // What was not waited for is told by what it is, or by what it did; that nothing ordered it is the reason of both.
+  {
+    cause:
+      /^(memory-use-after-free|timer-freed-while-active|halt-(cancels-timers-first|frees-context-early|deregisters-interrupt-late))$|^(halt|init-fail)-(leaks-(interrupt|wdm-interrupt|ktimer|ex-timer|dpc)|leaves-(timer-set|system-thread)|returns-with-)/,
+    follows: new Set(['free-without-waiting']),
+    when: inTheSameRun,
+  },
+  // The same for one that is stopped, but too late: every ring that is freed before shows it.
+  {
+    cause: /^halt-frees-memory-under-dma$/,
+    follows: new Set(['halt-frees-memory-under-dma']),
+    when: later,
+  },
+  // The registration goes before what was made with it: each block that is freed afterwards shows it.
+  {
+    cause: /^dma-use-after-deregister$/,
+    saying: /the other way round/,
+    said: /the other way round/,
+    follows: new Set(['dma-use-after-deregister']),
+    when: later,
+  },
   // A member that nobody frees is still out when its pool goes; one that is freed after the pool is freed to nowhere.
   {
-    cause: /^(halt|init-fail)-leaks-(nbl|nb|clone-nbl)$/,
+    cause: /^(halt|init-fail|unload)-leaks-(nbl|nb|clone-nbl)$/,
     follows: new Set(['pool-freed-before-members']),
     when: inTheSameRun,
   },

@@ -10,7 +10,12 @@ interface FactRule {
   /** Whether this one counts. Left out: all do. */
   when?(fact: EventOf<'fact'>, view: TraceView): boolean;
   message(fact: EventOf<'fact'>): string;
+  /** One mistake that shows at several places: what its facts share. */
+  cause?(fact: EventOf<'fact'>): string;
 }
+
+/** A NIC that was not stopped meets every ring and buffer that is freed in that routine. */
+const notStopped = (fact: EventOf<'fact'>) => `DMA goes on in ${fact.callback}`;
 
 const LOCK_NOT_HELD: Row = ['lock-not-held', 'error', 'a lock is released that is not held', 'D:ndis-spinlockrelease'];
 
@@ -34,6 +39,7 @@ const factRules: readonly FactRule[] = [
       'N:freeing-a-vm-queue',
     ],
     message: (fact) => `${who(fact)} frees memory that ${fact.detail.device} may still access by DMA.`,
+    cause: notStopped,
   },
   {
     what: 'unmapped-under-dma',
@@ -45,6 +51,7 @@ const factRules: readonly FactRule[] = [
       'N:freeing-a-vm-queue',
     ],
     message: (fact) => `${who(fact)} gives a scatter/gather list back that ${fact.detail.device} may still use.`,
+    cause: notStopped,
   },
   {
     what: 'dma-handle-not-valid',
@@ -306,10 +313,12 @@ const factRules: readonly FactRule[] = [
 export const facts = family(
   factRules.map(({ row }) => row),
   function* (view): Iterable<Violation & { rule: string }> {
-    for (const { what, row, when, message } of factRules) {
-      for (const fact of view.facts(what))
-        if (when?.(fact, view) ?? true)
-          yield { rule: row[0], seq: fact.seq, message: message(fact), stack: fact.stack ?? [] };
+    for (const { what, row, when, message, cause } of factRules) {
+      for (const fact of view.facts(what)) {
+        if (when?.(fact, view) === false) continue;
+        const shared = cause === undefined ? {} : { cause: cause(fact) };
+        yield { rule: row[0], seq: fact.seq, message: message(fact), stack: fact.stack ?? [], ...shared };
+      }
     }
   },
 );

@@ -291,6 +291,10 @@ export const owed: readonly Owed[] = [
 
 const byType = new Map(owed.map((row) => [row.type, row]));
 
+/** Lookaside lists are inlined into drivers: what they get from the pool says that it is an entry. */
+const rowOf = ({ acquired: { type, detail } }: Holding) =>
+  byType.get(type === 'pool' && detail.lookaside === true ? 'lookaside-entry' : type);
+
 /** `halt-leaks-x` → `init-fail-leaks-x`. */
 function initFailTwin(rule: string): string {
   return rule.replace(/^halt-/, 'init-fail-');
@@ -383,7 +387,7 @@ function* judgeAdapter(view: TraceView, span: Span, failed: boolean): Iterable<V
   const before = view.earlierEnd(span);
   const held = view.heldAt(leave.seq).filter(({ acquired }) => acquired.seq > before);
   for (const holding of held) {
-    const row = byType.get(holding.acquired.type);
+    const row = rowOf(holding);
     if (row === undefined || row.scope !== 'adapter' || adapterOf(view, holding) !== span.adapter) continue;
     if (heldOverSleep(view, span, holding) || isConsequence(view, leave.seq, holding, held)) continue;
     if (!failed && passedOn(view, span, holding)) continue;
@@ -420,7 +424,7 @@ export function heldOverSleep(view: TraceView, span: Span, holding: Holding): bo
   return byType.get(acquired.type)?.scope === 'adapter' && acquired.seq > view.earlierEnd(span);
 }
 
-const MEMORY = new Set(['memory', 'pool']);
+const MEMORY = new Set(['memory', 'pool', 'lookaside-entry']);
 
 /**
  * Whether it was made for all adapters: made without an adapter's handle, it outlives this halt because others live, and the
@@ -474,7 +478,7 @@ function* judgeDriver(view: TraceView): Iterable<Violation & { rule: string }> {
   const failed = end.what === 'driver-entry-failed';
   const held = view.heldAt(end.seq);
   for (const holding of held) {
-    const row = byType.get(holding.acquired.type);
+    const row = rowOf(holding);
     if (row === undefined || adapterOf(view, holding) !== undefined) continue;
     if (isConsequence(view, end.seq, holding, held)) continue;
     const rule = (failed ? failedEntryRule(view, row) : ownRule(row, holding)) ?? driverRule(row);

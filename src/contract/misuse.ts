@@ -146,6 +146,7 @@ function* afterItsDma(view: TraceView, event: EventOf<'undo'>): Iterable<Violati
     seq: event.seq,
     message: `${event.callback ?? 'The driver'} gives back with ${event.fn} what ${made.fn} gave, after ${gone.fn} has taken away the DMA it was made with; the other way round.`,
     stack: event.stack,
+    cause: `${event.callback} gives back what was made with its DMA after it`,
   };
 }
 
@@ -164,6 +165,8 @@ export const misuse = family(rows, function* (view): Iterable<Violation & { rule
       seq: event.seq,
       message: sentence(event),
       stack: event.stack,
+      // A helper that gives the wrong values back does so for every block, and the compiler may have made several of it.
+      ...(event.outcome === 'mismatch' ? { cause: `${event.callback} ${event.fn} ${event.differs?.join(' ')}` } : {}),
       ...(onlyCached ? { severity: 'warning' as const } : {}),
       ...(acquired === undefined
         ? {}

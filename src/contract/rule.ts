@@ -24,6 +24,8 @@ export interface Violation {
   readonly resource?: FoundResource;
   /** Where the driver was when it went wrong; empty when something is missing rather than done. */
   readonly stack?: Stack;
+  /** What makes it one with others of its rule, where one mistake shows at several places. Left out: the place and the resource. */
+  readonly cause?: string;
   /** Overrides the rule's severity for this case, as contract.md says. */
   readonly severity?: Severity;
 }

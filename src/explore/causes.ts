@@ -56,8 +56,14 @@ const faultPoint = (scenario: Scenario): string[] =>
     ? [describe(scenario).split('; ').slice(1).join('; ')]
     : [];
 
-const TWIN = /^init-fail-/;
+/** The same missing undo where a routine fails; it is named after the moment at which it is missed when nothing fails. */
+const TWIN = /^init-fail-|^driverentry-register-failed-leaks$/;
 const isTwin = (rule: string) => TWIN.test(rule);
+
+/** Rules of one kind: which of them a missing undo breaks depends on when the run ends. */
+const LEAK = /^(halt|init-fail|unload)-(leaks|leaves|skips)-|^driverentry-register-failed-leaks$/;
+/** What is undone though it is not there, never or not any more: which of the two depends on what went before. */
+const UNDO_OF_NOTHING = /^(undo-without-acquire|halt-then-reinit-stale-state)$/;
 
 type Witness = Pick<Cause, 'finding' | 'scenario' | 'length'>;
 
@@ -70,14 +76,16 @@ function better(a: Witness, b: Witness): boolean {
 
 /** Findings with one cause share a key: the rule, what it is about and where that came from, and where it went wrong. */
 function causeOf(finding: Finding): string {
-  const site = (stack: readonly Frame[] | undefined) =>
-    (stack ?? []).slice(0, 2).map((frame) => `${frame.module}+${frame.offset}`);
-  const { resource } = finding;
+  const site = (stack: readonly Frame[] | undefined, frames = 2) =>
+    (stack ?? []).slice(0, frames).map((frame) => `${frame.module}+${frame.offset}`);
+  const { rule, resource, stack, cause } = finding;
+  if (cause !== undefined) return JSON.stringify([rule, cause]);
+  if (UNDO_OF_NOTHING.test(rule) && stack.length > 0) return JSON.stringify(['undo of nothing', site(stack, 3)]);
   return JSON.stringify([
-    finding.rule.replace(TWIN, 'halt-'),
+    LEAK.test(rule) && resource !== undefined ? `leak of ${resource.type}` : rule.replace(TWIN, 'halt-'),
     resource?.fn,
     resource?.callback,
     site(resource?.acquired),
-    site(finding.stack),
+    site(stack),
   ]);
 }

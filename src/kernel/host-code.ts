@@ -101,6 +101,11 @@ export class HostCode {
     this.addresses.set(name, this.add({ kind: 'function', name, record, services }));
   }
 
+  /** The address of a function that goes by a name and is no import of that name: one the kernel puts into a structure. */
+  variant(name: string, record: AnyFunction, services: unknown): Address {
+    return this.add({ kind: 'function', name, record, services });
+  }
+
   /**
    * Makes a variable the kernel exports known (`ExEventObjectType`, `KeNumberProcessors`): a driver that imports the name gets
    * the variable's address. `provideVariable` (variables.ts) makes the variable too.

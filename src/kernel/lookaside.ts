@@ -12,8 +12,10 @@ import type { Invoker } from './invoke.ts';
 import type { Kernel } from './kernel.ts';
 import { array, bytes, pointer, struct, u16, u32 } from './layout.ts';
 import type { LiveObjects } from './live-objects.ts';
+import { once } from './processes.ts';
 import { A, CODE, callback, D, functionsOf, POINTER, SIZE_T, ULONG, USHORT } from './record.ts';
 import type { Coroutine } from './scheduler.ts';
+import { InternalError } from './stops.ts';
 import { LIST_ENTRY } from './structures.ts';
 
 /** GENERAL_LOOKASIDE_POOL, which LOOKASIDE_LIST_EX is; the others are the same, padded to a cache line. */
@@ -76,6 +78,8 @@ export class Lookasides {
   private readonly slists: SLists;
   private readonly live: LiveObjects;
   private readonly invoker: () => Invoker;
+  /** ExAllocatePoolWithTag as lists without a routine of their own call it: what it gives is known for an entry. */
+  readonly fromPool: () => Address;
 
   constructor(parts: {
     memory: GuestMemory;
@@ -89,6 +93,16 @@ export class Lookasides {
     this.slists = parts.slists;
     this.live = parts.live;
     this.invoker = parts.invoker;
+    this.fromPool = once(() => {
+      const plain = this.code.function('ExAllocatePoolWithTag');
+      if (plain === undefined) throw new InternalError('lookaside-without-pool', 'no ExAllocatePoolWithTag');
+      const { name, record, services } = plain;
+      const acquires = record.acquires && {
+        ...record.acquires,
+        detail: (args: never, result: never) => ({ ...record.acquires?.detail?.(args, result), lookaside: true }),
+      };
+      return this.code.variant(name, { ...record, ...(acquires === undefined ? {} : { acquires }) }, services);
+    });
   }
 
   initialize(list: Address, options: LookasideOptions): void {
@@ -100,7 +114,7 @@ export class Lookasides {
       Type: options.poolType,
       Tag: options.tag,
       Size: options.size,
-      Allocate: allocate === NULL ? this.code.resolve('ExAllocatePoolWithTag', 'ntoskrnl.exe') : allocate,
+      Allocate: allocate === NULL ? this.fromPool() : allocate,
       Free: free === NULL ? this.code.resolve('ExFreePool', 'ntoskrnl.exe') : free,
     });
     const links = at(list, GENERAL_LOOKASIDE.offset('ListEntry'));

@@ -1,6 +1,6 @@
 /**
  * NPAGED_LOOKASIDE_LIST by NDIS' names: the kernel's lists (kernel/lookaside.ts) with NDIS' inventory. In drivers built with
- * today's kit all of them are inlined. Entries are never kept, so an entry of a list without routines of its own is pool.
+ * today's kit all of them are inlined. Entries are never kept, so an entry of a list without routines of its own is pool that knows what it is for.
  * Pages: ndis-ndisinitializenpagedlookasidelist, ndis-ndisdeletenpagedlookasidelist,
  * ndis-ndisallocatefromnpagedlookasidelist, ndis-ndisfreetonpagedlookasidelist.
  */
@@ -14,7 +14,7 @@ import type { Ndis } from './ndis.ts';
 /** Whether the list allocates from pool; the driver gave no routines. */
 function isPlain({ kernel }: Ndis, list: Address): boolean {
   const { Allocate } = GENERAL_LOOKASIDE.at(kernel.memory, list);
-  return Allocate === kernel.code.resolve('ExAllocatePoolWithTag', 'ntoskrnl.exe');
+  return Allocate === kernel.lookasides.fromPool();
 }
 
 const f = functionsOf<Ndis>();

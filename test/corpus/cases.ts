@@ -1,18 +1,24 @@
 /**
  * The corpus: miniports with one seeded bug each, and the clean drivers they were seeded in. A driver in C lies in c/built/, made
- * from c/<shape>.c; a seed is a name that is defined when the shape is built once more (docs/corpus.md).
+ * from c/<shape>.c; a seed is a name that is defined when the shape is built once more (docs/corpus.md). Miniports in TypeScript
+ * are made from typescript/kinds.ts, one thing that is held each; the samples' twins are those that lie in samples/.
  */
+import { readdirSync } from 'node:fs';
+import type { DeviceFactory } from '../../src/devices/registry.ts';
+import type { Miniport } from '../../src/machine/miniport.ts';
+import { holder, type Kind, type Seed as Place } from './typescript/holder.ts';
+import { kinds } from './typescript/kinds.ts';
 
 /** What a check of the driver must report: these rules and none beside them (notes do not count), or nothing. */
 export type Expected = readonly [string, ...string[]] | 'clean';
 
 export interface Case {
   readonly name: string;
-  /** From this folder. */
-  readonly driver: string;
+  /** Path of the driver from this folder, or the miniport itself. */
+  readonly driver: string | Miniport;
   readonly expect: Expected;
-  /** Bundled device model; undefined: a driver without hardware. */
-  readonly device?: 'sample-nic';
+  /** Bundled device model, or one of the case's own; undefined: a driver without hardware. */
+  readonly device?: 'sample-nic' | DeviceFactory;
   /** Values of the adapter's registry key, as its INF would give them. */
   readonly values?: Readonly<Record<string, string | number>>;
   /** The bug in a sentence; of a clean driver, its shape. */
@@ -23,6 +29,8 @@ export interface Case {
   readonly race?: boolean;
   /** Rules that the same bug breaks in some order of things: neither missed nor false. */
   readonly also?: readonly string[];
+  /** Played until it is found; whether anything else is reported is for the tests of the samples. */
+  readonly untilFound?: true;
 }
 
 interface Seed {
@@ -129,7 +137,7 @@ const shapes: Readonly<Record<string, Shape>> = {
         'when the lock cannot be allocated the bit of the work item is cleared',
       ),
       'entry-kept': seed(
-        'halt-leaks-late-allocation',
+        'halt-leaks-lookaside-entry',
         'every other descriptor is not given back to its lookaside list',
       ),
     },
@@ -519,22 +527,77 @@ const shapes: Readonly<Record<string, Shape>> = {
   },
 };
 
-export const cases: readonly Case[] = Object.entries(shapes).flatMap(
-  ([shape, { seeds, note, pending, ...machine }]) => [
-    {
-      name: shape,
-      driver: `c/built/${shape}.sys`,
+const inC: readonly Case[] = Object.entries(shapes).flatMap(([shape, { seeds, note, pending, ...machine }]) => [
+  {
+    name: shape,
+    driver: `c/built/${shape}.sys`,
+    expect: 'clean' as const,
+    note,
+    ...machine,
+    ...(pending === undefined ? {} : { pending }),
+  },
+  ...Object.entries(seeds).map(([name, rest]) => ({
+    name: `${shape}-${name}`,
+    driver: `c/built/${shape}-${name}.sys`,
+    ...machine,
+    ...(pending === undefined ? {} : { pending }),
+    ...rest,
+  })),
+]);
+
+/** The rule that forgetting a kind there breaks. */
+const ruleAt = ({ rule }: Kind, place: Place) =>
+  place === 'halt' ? rule : rule.replace(/^halt-/, place === 'unload' ? 'unload-' : 'init-fail-');
+
+const where: Readonly<Record<Place, string>> = {
+  halt: 'halt forgets it',
+  initialize: 'an initialize that fails behind it forgets it',
+  unload: 'the driver has it, and unload forgets it',
+};
+
+/** One thing of each kind, held by an adapter or by the driver, and forgotten in each place where it must be given back. */
+const held: readonly Case[] = kinds.flatMap((kind): Case[] => {
+  const { name, only, device } = kind;
+  const machine = device === undefined ? {} : { device };
+  const whose = (['adapter', 'driver'] as const).filter((one) => only === undefined || only === one);
+  const places: readonly Place[] = whose.flatMap((one): Place[] =>
+    one === 'adapter' ? ['halt', 'initialize'] : ['unload'],
+  );
+  return [
+    ...whose.map((one) => ({
+      name: `${name}-of-${one}`,
+      driver: holder(kind, one),
+      ...machine,
       expect: 'clean' as const,
-      note,
-      ...machine,
-      ...(pending === undefined ? {} : { pending }),
-    },
-    ...Object.entries(seeds).map(([name, rest]) => ({
-      name: `${shape}-${name}`,
-      driver: `c/built/${shape}-${name}.sys`,
-      ...machine,
-      ...(pending === undefined ? {} : { pending }),
-      ...rest,
+      note: `one ${name}, held by the ${one}`,
     })),
-  ],
-);
+    ...places.map((place) => ({
+      name: `${name}-at-${place}`,
+      driver: holder(kind, place === 'unload' ? 'driver' : 'adapter', place),
+      ...machine,
+      expect: [ruleAt(kind, place)] as const,
+      note: `one ${name}: ${where[place]}`,
+    })),
+  ];
+});
+
+const samples = new URL('../../samples/', import.meta.url);
+const inFolder = (folder: string) => readdirSync(new URL(folder, samples)).toSorted();
+
+/** The samples' twins and pairs, as they lie there; each is named by the rule it breaks. */
+const twins: readonly Case[] = [
+  ...inFolder('c/broken').map((rule) => [rule, `c/broken/${rule}/${rule}.sys`] as const),
+  ...inFolder('typescript/broken').map((file) => [file.replace(/\.ts$/, ''), `typescript/broken/${file}`] as const),
+  ...inFolder('typescript/rules')
+    .filter((rule) => !rule.endsWith('.ts'))
+    .map((rule) => [rule, `typescript/rules/${rule}/broken.ts`] as const),
+].map(([rule, path]) => ({
+  name: `samples/${path}`,
+  driver: `../../samples/${path}`,
+  device: 'sample-nic',
+  expect: [rule],
+  note: `the samples' twin that breaks ${rule}`,
+  untilFound: true,
+}));
+
+export const cases: readonly Case[] = [...inC, ...held, ...twins];
