@@ -2,6 +2,7 @@
 import { asleep } from './asleep.ts';
 import { facts } from './facts.ts';
 import { faults } from './faults.ts';
+import { freeOrder } from './free-order.ts';
 import { halt } from './halt.ts';
 import { initialize } from './initialize.ts';
 import { initializeEnd } from './initialize-end.ts';
@@ -30,6 +31,7 @@ export const families: readonly RuleFamily[] = [
   halt,
   waiting,
   lockOrder,
+  freeOrder,
   pausing,
   sends,
   ports,

@@ -57,6 +57,7 @@ const schema = z.strictObject({
   workers: z.enum(['at-once', 'late']),
   hardware: z.string(),
   settings: z.record(z.string(), z.union([z.uint32(), z.string(), z.array(z.int().min(0).max(255)), z.null()])),
+  memory: z.enum(['plain', 'watched']),
   schedule: z.union([
     z.literal('plain'),
     z.array(z.strictObject({ at: z.int().min(0), run: z.string() })),

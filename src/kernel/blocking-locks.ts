@@ -47,9 +47,9 @@ function unlockMutex({ memory, threads, trace, lockOrder }: Kernel, mutex: Addre
   if (view.Count === 1 || view.Owner !== threads.current()) {
     trace.emit({ kind: 'fact', what: 'lock-not-held', detail: { lock: hex(mutex), type: 'fast mutex' } });
   }
-  lockOrder.released(mutex);
   view.Owner = NULL;
   view.Count = 1;
+  lockOrder.released(mutex);
 }
 
 const f = functionsOf<Kernel>();

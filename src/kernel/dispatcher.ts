@@ -116,22 +116,13 @@ export class Dispatcher {
   signal(object: Address, state: number): number {
     this.check(object);
     this.scheduler.stirs++;
-    this.meet(object);
+    if (!this.isMutex(object)) this.scheduler.ordering.observe(object);
     const before = this.state(object);
     this.setState(object, state);
     if (state > 0) this.release(object);
+    // Whoever signals or clears an object comes before whoever waits for it next; who owns a mutex first is chance.
+    if (!this.isMutex(object)) this.scheduler.ordering.publish(object);
     return before;
-  }
-
-  /**
-   * Whoever signals or clears an object comes after those who did before, and before whoever waits for it. Who owns a mutex
-   * first is chance.
-   */
-  private meet(object: Address): void {
-    const { ordering } = this.scheduler;
-    if (this.isMutex(object)) return;
-    ordering.observe(object);
-    ordering.publish(object);
   }
 
   private setState(object: Address, state: number): void {

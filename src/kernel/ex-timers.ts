@@ -144,8 +144,11 @@ export class ExTimers {
     known.deleteRoutine = options.routine;
     known.deleteContext = options.context;
     const cancelled = options.cancel && this.timers.cancel(known.timer);
-    if (!this.isPending(known)) yield* this.finish(known);
-    else if (options.wait) {
+    if (!this.isPending(known)) {
+      // Waits for nothing; what its callback did comes before.
+      yield* this.dpcs.flush(known);
+      yield* this.finish(known);
+    } else if (options.wait) {
       yield { kind: 'wait', what: 'the callback of an EX_TIMER to end', ready: () => known.gone } as const;
     }
     return cancelled;

@@ -51,6 +51,11 @@ export class Clocks {
     if (stamp !== undefined) join(this.of(line), stamp);
   }
 
+  /** The line comes after what another has seen. */
+  follow(line: number, seen: Seen): void {
+    join(this.of(line), seen);
+  }
+
   stampOf(what: object | number): Seen | undefined {
     return this.stamps.get(what);
   }

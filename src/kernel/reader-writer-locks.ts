@@ -123,13 +123,13 @@ export class ReaderWriterLocks {
       if (count === 0) state.sharers.delete(holder);
       else state.sharers.set(holder, count);
     }
-    this.lockOrder.released(lock);
     const order = holder.locks.lastIndexOf(lock);
     if (order >= 0) {
       if (order !== holder.locks.length - 1) this.tell('spin-locks-out-of-order', lock);
       holder.locks.splice(order, 1);
     }
     this.manners.show(lock, state);
+    this.lockOrder.released(lock);
   }
 
   /** From shared to exclusive, if the current context is the only sharer. */

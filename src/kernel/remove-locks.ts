@@ -19,10 +19,11 @@ const releasing = { RemoveLock: IN(IO_REMOVE_LOCK), Tag: POINTER, RemlockSize: U
 
 /** One user less; the last one lets the waiting remover go. */
 function leave(kernel: Kernel, lock: { readonly address: Address; IoCount: number }): void {
-  kernel.scheduler.ordering.publish(lock.address);
   lock.IoCount--;
   if (lock.IoCount === 0) kernel.dispatcher.setEvent(event(lock.address));
-  if (lock.IoCount >= 0) return;
+  const owed = lock.IoCount >= 0;
+  kernel.scheduler.ordering.publish(lock.address);
+  if (owed) return;
   const detail = { lock: hex(lock.address) };
   kernel.trace.emit({ kind: 'fact', what: 'remove-lock-not-held', detail, stack: kernel.stack() });
 }

@@ -21,13 +21,13 @@ function acquire({ memory, scheduler }: Kernel, reference: Address, count: numbe
 }
 
 function release({ memory, scheduler, trace }: Kernel, reference: Address, count: number): void {
-  scheduler.ordering.publish(reference);
   const state = memory.readU64(reference);
   if (state >> 1n < BigInt(count)) {
     trace.emit({ kind: 'fact', what: 'lock-not-held', detail: { lock: hex(reference), type: 'rundown protection' } });
     return;
   }
   memory.writeU64(reference, state - ONE * BigInt(count));
+  scheduler.ordering.publish(reference);
 }
 
 function* wait({ memory, live, scheduler }: Kernel, reference: Address): Coroutine<void> {

@@ -65,8 +65,8 @@ export class SpinLocks {
       this.trace.emit({ kind: 'fact', what: 'spin-locks-out-of-order', detail: { lock: hex(lock) } });
     }
     holder.locks.splice(order, 1);
-    this.lockOrder.released(lock);
     this.memory.writeU64(lock, 0n);
+    this.lockOrder.released(lock);
     this.holders.delete(lock);
     this.scheduler.stirs++;
   }

@@ -87,6 +87,8 @@ export interface Scenario {
    * name is a subkey, which is made; with nothing behind it, the key's unnamed value.
    */
   readonly settings: Readonly<Record<string, SettingValue>>;
+  /** `watched`: every access is told, and what is freed while nothing keeps others from using it (kernel/accesses.ts). Slow. */
+  readonly memory: 'plain' | 'watched';
   /** Who runs when, around halt. */
   readonly schedule: Schedule;
 }
@@ -100,6 +102,7 @@ export const plainScenario: Scenario = {
   workers: 'at-once',
   hardware: WORKS,
   settings: {},
+  memory: 'plain',
   schedule: 'plain',
 };
 
@@ -139,6 +142,7 @@ export function describe(scenario: Scenario): string {
   if (scenario.workers === 'late') parts.push('work items run late');
   if (scenario.hardware !== WORKS) parts.push(troubleText(scenario.hardware));
   for (const [name, value] of Object.entries(scenario.settings)) parts.push(settingText(name, value));
+  if (scenario.memory === 'watched') parts.push('every access to memory is watched');
   if (scenario.schedule !== 'plain' && !isEmpty(scenario.schedule)) parts.push(scheduleText(scenario.schedule));
   return parts.join('; ');
 }

@@ -9,15 +9,18 @@ import type { CodeBlock } from '../x64/block-coverage.ts';
 import type { Cpu, CpuHost } from '../x64/cpu.ts';
 import { Engine } from '../x64/engine.ts';
 import { GuestMemory } from '../x64/memory.ts';
+import { WatchedMemory } from '../x64/watched-memory.ts';
 
 export class Workbench {
-  readonly memory = new GuestMemory();
+  readonly memory: GuestMemory;
   /** True once a run has been played here. */
   used = false;
   private host: CpuHost | undefined;
   private readonly engine: Engine;
 
-  constructor() {
+  /** @param watches every access is told: for scenarios with watched memory */
+  constructor(watches = false) {
+    this.memory = watches ? new WatchedMemory() : new GuestMemory();
     const host = (): CpuHost => this.host as CpuHost;
     this.engine = new Engine(
       this.memory,
@@ -29,8 +32,16 @@ export class Workbench {
         readCr8: () => host().readCr8(),
         writeCr8: (value) => host().writeCr8(value),
       },
-      { coverage: true },
+      { coverage: true, everyAccess: watches },
     );
+  }
+
+  private watchedOne: Workbench | undefined;
+
+  /** A workbench beside this one that watches accesses: its translations are slow ones. */
+  get watching(): Workbench {
+    this.watchedOne ??= new Workbench(true);
+    return this.watchedOne;
   }
 
   /** Everything as new, except that known code need not be translated again. */

@@ -36,6 +36,8 @@ export interface EngineOptions {
   readonly slice?: number;
   /** Whether blocks leave a mark when they run: one more store each. */
   readonly coverage?: boolean;
+  /** Every access through a pointer or to data goes to the memory's own functions: slow, for memory that tells of accesses. */
+  readonly everyAccess?: boolean;
   /** Told of every translated region. */
   readonly onRegion?: (region: {
     rip: Address;
@@ -104,6 +106,7 @@ export class Engine implements Cpu, CodeSource {
   private readonly slice: number;
   private readonly onRegion: EngineOptions['onRegion'];
   private readonly tailCalls: boolean;
+  private readonly everyAccess: boolean;
   private exactFlags: boolean;
 
   private readonly page: number;
@@ -137,6 +140,7 @@ export class Engine implements Cpu, CodeSource {
     this.onRegion = options.onRegion;
     this.exactFlags = options.exactFlags ?? false;
     this.tailCalls = (options.tailCalls ?? false) && hasTailCalls();
+    this.everyAccess = options.everyAccess ?? false;
     this.page = 2 * memory.size;
     const { buffer } = memory.memory;
     this.memoryPages = buffer.byteLength / 65536;
@@ -437,16 +441,19 @@ export class Engine implements Cpu, CodeSource {
 
   private compile(rip: Address, slow: boolean): void {
     const index = this.regions.length;
-    const isSlow = (i: Instruction): boolean => this.slowSites.has(i.rip) || (slow && touchesUnknownMemory(i));
+    const isSlow = this.everyAccess
+      ? (i: Instruction): boolean => this.slowSites.has(i.rip) || touchesMoreThanStack(i)
+      : (i: Instruction): boolean => this.slowSites.has(i.rip) || (slow && touchesUnknownMemory(i));
     const family = this.translations.families.get(rip);
     const targets = family?.root === rip && family.known > 0 ? [...family.targets] : [];
     // imports cost time at instantiation: only when something may need them
-    const imports = slow || this.slowSites.size > 0 ? slowImports : [];
+    const imports = slow || this.everyAccess || this.slowSites.size > 0 ? slowImports : [];
     const options: RegionOptions = {
       memory: { size: this.memory.size, engine: this.page, base: this.memory.base },
       memoryPages: this.memoryPages,
       exactFlags: this.exactFlags,
       slow: isSlow,
+      neverPlain: this.everyAccess,
       region: index,
       imports,
       ...(this.coverage === undefined ? {} : { mark: (start, end) => this.coverage?.mark(start, end) }),
@@ -521,6 +528,11 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 
 function unsupported({ bytes, mnemonic }: Instruction): Exit {
   return { kind: 'unsupported', bytes: Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join(' '), mnemonic };
+}
+
+/** Anywhere but the stack. */
+function touchesMoreThanStack(instruction: Instruction): boolean {
+  return instruction.operands.some((o) => o.kind === 'memory' && !o.gs && o.base !== 4);
 }
 
 /** Through a pointer, so perhaps to a device: not the stack, not the image's own data. */

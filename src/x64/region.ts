@@ -25,6 +25,8 @@ export interface RegionOptions {
   readonly region: number;
   /** Whether an instruction gets its slow path in place. */
   readonly slow: (instruction: Instruction) => boolean;
+  /** A slow path is taken always, not only where the inline check refuses. */
+  readonly neverPlain?: boolean;
   /** The end of an exit: what follows the flush. Default: return to the dispatcher. */
   readonly dispatch?: (body: Body, frame: Frame) => void;
   readonly imports: Parameters<typeof encodeModule>[0]['imports'];

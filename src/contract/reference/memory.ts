@@ -11,6 +11,13 @@ export const memory: Chapter = {
       why: 'The memory may belong to someone else by then: reading gives nonsense, writing corrupts a stranger. Mostly nothing happens at once, which is why it reaches customers; special pool stops with 0xCC or 0xD5.',
       looksAt: `${SHADOW}: freed blocks are never given out again, so a stale pointer is caught whenever it is used.`,
     },
+    'free-without-waiting': {
+      why: 'In this run the other was through before the memory went. Nothing made it so: on another day the timer, the work item or the interrupt comes a little later, and touches memory that belongs to someone else.',
+      allowed:
+        'Whatever orders the two: an event that is set behind the last access, a cancel that says TRUE, KeFlushQueuedDpcs, NdisMDeregisterInterruptEx, the end of the thread, a lock or an interlocked count that both use, a flag that is read back.',
+      looksAt:
+        'Only in runs in which every access is watched, which --races plays: the last access of each context to each block, and what whoever frees it has seen of that context (docs/concurrency.md).',
+    },
     'memory-overrun': {
       why: 'The bytes behind, or before, a block belong to the pool or to a stranger. Driver Verifier finds it when the block is freed, or with special pool at once (0xCD, 0xC1); without it the system crashes later and elsewhere.',
       looksAt: `${SHADOW}: guard bytes lie before and behind every block, so that one byte too many is caught at the access.`,

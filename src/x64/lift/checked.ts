@@ -65,6 +65,8 @@ export abstract class CheckedMemory {
   readonly body: Body;
   /** The current instruction gets its slow path in place. */
   protected slow = false;
+  /** … and takes it whatever the inline check would say. */
+  protected neverPlain = false;
   private facts: Map<number, Fact>;
   /** How the current instruction is known to change a register: facts follow it. */
   private follow: { readonly register: number; readonly source: number; readonly delta: bigint } | undefined;
@@ -204,6 +206,7 @@ export abstract class CheckedMemory {
       return { offset, extra: 0, size };
     }
     this.facts.clear();
+    if (this.neverPlain) return { offset, extra: 0, size, slow: { plain: i32.const(0), address: kept } };
     const plain = frame.locals.temporary(Type.i32);
     if (outside) {
       body.set(plain, i32.eqz(outside));

@@ -31,6 +31,8 @@ export interface Ending {
 export interface LiftOptions {
   /** Whether accesses of this operand get a slow path in place, instead of leaving the region. */
   readonly slow: (instruction: Instruction) => boolean;
+  /** … and always takes it. */
+  readonly neverPlain?: boolean;
 }
 
 export class Lift extends CheckedMemory {
@@ -52,6 +54,7 @@ export class Lift extends CheckedMemory {
     super(frame, facts);
     this.state = state;
     this.options = options;
+    this.neverPlain = options.neverPlain ?? false;
   }
 
   begin(instruction: Instruction, liveBefore: number, live: number, remaining: number): void {
