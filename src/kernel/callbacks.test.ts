@@ -42,6 +42,23 @@ describe('callbacks', () => {
     expect(ledger()).toEqual(['+object-reference', '+callbacks', 'undone callbacks']);
   });
 
+  it('of the system are there without being made', () => {
+    const { kernel, wdk, run, ledger } = setUp();
+    const Buffer = kernel.heap.allocate(46, 'name');
+    kernel.memory.write(Buffer, wideBytes('\\Callback\\SetSystemTime'));
+    const ObjectName = kernel.heap.allocate(16, 'name');
+    UNICODE_STRING.write(kernel.memory, ObjectName, { Length: 46, MaximumLength: 46, Buffer });
+    run(function* () {
+      const { CallbackObject } = yield* wdk.ExCreateCallback({
+        ObjectAttributes: { Length: 48, ObjectName },
+        Create: false,
+        AllowMultipleCallbacks: true,
+      });
+      expect(CallbackObject).not.toBe(NULL);
+    });
+    expect(ledger()).toEqual(['+object-reference']);
+  });
+
   it('hear of the processors that are there', () => {
     const { kernel, wdk, run, ledger } = setUp();
     const seen: number[] = [];

@@ -44,6 +44,13 @@ export const PROCESSOR_CALLBACK_FUNCTION = callback({
   irql: P,
 });
 
+/** Always there: `Using a System-Defined Callback Object` (kernel documentation). Nothing happens here that calls them. */
+const SYSTEM_OBJECTS: ReadonlySet<string> = new Set([
+  '\\CALLBACK\\SETSYSTEMTIME',
+  '\\CALLBACK\\POWERSTATE',
+  '\\CALLBACK\\PROCESSORADD',
+]);
+
 interface Registration {
   readonly object: Address;
   readonly routine: Address;
@@ -66,7 +73,7 @@ export class Callbacks {
   /** The callback object of a name, made where it is missing and may be. */
   open(name: string, create: boolean): Address | undefined {
     const known = this.named.get(name.toUpperCase());
-    if (known !== undefined || !create) return known;
+    if (known !== undefined || !(create || SYSTEM_OBJECTS.has(name.toUpperCase()))) return known;
     const object = this.heap.allocate(64, `CALLBACK_OBJECT ${name}`, { fill: 0 });
     if (name !== '') this.named.set(name.toUpperCase(), object);
     return object;
