@@ -76,6 +76,8 @@ export class Hardware implements SlowAccess {
   private rounds = 0;
   /** Sources whose next round of the ISR is not their device's doing. */
   private readonly foreign = new Set<InterruptSource>();
+  /** Sources whose ISR has just claimed such a round. */
+  private readonly claimed = new Set<InterruptSource>();
   private readonly serving = new Set<InterruptSource>();
   /** Every line and message of the devices there are. */
   readonly interrupts: InterruptSource[] = [];
@@ -332,9 +334,10 @@ export class Hardware implements SlowAccess {
     const claimed = yield* interrupt.serve();
     ordering.publish(source);
     this.serving.delete(source);
-    if (foreign && claimed && source.guessed !== true)
-      this.trace.emit({ kind: 'fact', what: 'foreign-interrupt-claimed', detail: { vector: source.vector } });
     source.inService = false;
+    if (foreign && claimed && source.guessed !== true) this.claim(source);
+    else this.claimed.delete(source);
+    if (source.inService) return;
     if (!source.asserted || source.connected === undefined) return;
     if (++this.rounds > STORM) {
       this.trace.emit({ kind: 'fact', what: 'interrupt-storm', detail: { vector: source.vector } });
@@ -342,5 +345,18 @@ export class Hardware implements SlowAccess {
       return;
     }
     this.queue(source);
+  }
+
+  /**
+   * A round that was not its device's is claimed. The neighbour's line is still up, so the next round follows at once: an ISR that
+   * found a masked cause of its own NIC, and has acknowledged it, lets that one pass. Only one that claims again starves others.
+   */
+  private claim(source: InterruptSource): void {
+    if (this.claimed.delete(source)) {
+      this.trace.emit({ kind: 'fact', what: 'foreign-interrupt-claimed', detail: { vector: source.vector } });
+      return;
+    }
+    this.claimed.add(source);
+    if (!source.asserted) this.pulse(source);
   }
 }

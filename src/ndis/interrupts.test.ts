@@ -32,6 +32,8 @@ function setUp(
     faults?: FaultPlan;
     processors?: number;
     dpc?: () => Coroutine<void>;
+    /** What the ISR returns, instead of looking at the NIC. */
+    claims?: () => boolean;
   } = {},
 ) {
   const test = testNdis({
@@ -52,7 +54,7 @@ function setUp(
   const isr = (name: string) =>
     function* (args: Answers & { MessageId?: number }): Coroutine<boolean> {
       note(name, args.MessageId);
-      const ours = read(IMS) !== 0 && read(ICR) !== 0;
+      const ours = options.claims?.() ?? (read(IMS) !== 0 && read(ICR) !== 0);
       if (ours) write(IMC, 0xf);
       args.QueueDefaultInterruptDpc.set(ours ? 1 : 0);
       return ours;
@@ -104,7 +106,7 @@ describe('a line interrupt', () => {
       expect(result).toBe(0);
       t.write(IMS, 8);
       t.write(CTRL, 8);
-      yield* t.pass(150_000);
+      yield* t.pass(550_000);
       t.write(CTRL, 0);
       yield* t.wdk.NdisMDeregisterInterruptEx({ NdisInterruptHandle });
     });
@@ -116,6 +118,22 @@ describe('a line interrupt', () => {
     expect(t.events('acquire').map(({ type, owner }) => [type, owner])).toEqual([['interrupt', t.adapter.handle]]);
     expect(t.events('undo').map(({ outcome }) => outcome)).toEqual(['undone']);
     expect(t.facts('interrupt-deregistered-unmasked')).toEqual([]);
+  });
+
+  test.each([
+    ['never', [false], 0],
+    ['once, for a cause it had masked', [true, false], 0],
+    ['again and again', [true, true], 1],
+  ])('of a neighbour is claimed %s', (_, answers, told) => {
+    const left = [...answers];
+    const t = setUp({ claims: () => left.shift() ?? false });
+    t.run(function* () {
+      yield* t.register();
+      t.kernel.hardware.pulse(t.adapter.device?.line as never);
+      yield* t.pass(100);
+    });
+    expect(left).toEqual([]);
+    expect(t.facts('foreign-interrupt-claimed')).toHaveLength(told);
   });
 
   test('may come before the registration returns', () => {

@@ -82,8 +82,10 @@ export const halting: Chapter = {
     },
     'isr-claims-foreign-interrupt': {
       why: 'On a shared line the system asks one routine after the other. One that says TRUE for a neighbour’s interrupt keeps the neighbour from being served: its device stalls, or the line storms.',
+      allowed:
+        'One round may be claimed for a cause that the NIC has masked, if the ISR acknowledges it: the neighbour is served by the next.',
       looksAt:
-        'What MiniportInterrupt returns for an interrupt that the check raises on the shared line while the NIC has none.',
+        'What MiniportInterrupt returns for an interrupt that the check raises on the shared line while the NIC has none, twice in a row.',
     },
     'wait-by-busy-loop': {
       why: 'A processor that spins serves nothing else; for longer than 50 microseconds sound stutters and other devices lose data.',
