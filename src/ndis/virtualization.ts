@@ -5,20 +5,7 @@
  */
 import { u8, u16 } from '../kernel/layout.ts';
 import type { PciDevice } from '../kernel/pci.ts';
-import {
-  A,
-  BOOLEAN,
-  D,
-  failsWith,
-  functionsOf,
-  HANDLE,
-  OUT,
-  P,
-  POINTER,
-  ULONG,
-  ULONG64,
-  USHORT,
-} from '../kernel/record.ts';
+import { A, BOOLEAN, D, functionsOf, HANDLE, OUT, P, POINTER, ULONG, ULONG64, USHORT } from '../kernel/record.ts';
 import { Unsupported } from '../kernel/stops.ts';
 import { type Handle, hex } from '../trace/units.ts';
 import type { Adapter } from './adapter.ts';
@@ -123,11 +110,14 @@ export const virtualizationFunctions = {
     irql: P,
     // One call switches on and off; `enable` enters both.
     acquires: { type: 'virtualization', key: ({ NdisMiniportHandle }) => NdisMiniportHandle, when: () => false },
-    failures: [
-      failsWith('failure', NDIS_STATUS_FAILURE),
-      failsWith('not-supported', NDIS_STATUS_NOT_SUPPORTED),
-      failsWith('invalid-parameter', NDIS_STATUS_INVALID_PARAMETER),
-    ],
+    // Switching off is an undo: there is nothing a driver that must halt could do about its failure.
+    failures: (
+      [
+        ['failure', NDIS_STATUS_FAILURE],
+        ['not-supported', NDIS_STATUS_NOT_SUPPORTED],
+        ['invalid-parameter', NDIS_STATUS_INVALID_PARAMETER],
+      ] as const
+    ).map(([id, status]) => ({ id, when: ({ EnableVirtualization }) => EnableVirtualization, fail: () => status })),
     body(ndis, { NdisMiniportHandle, NumVFs, EnableVirtualization }, { fn }) {
       checkHandle(ndis, NdisMiniportHandle, fn, ['adapter']);
       const adapter = ndis.adapterOf(NdisMiniportHandle);

@@ -19,23 +19,30 @@ export interface Outcome {
   /** Why the verdict is not whole, in a sentence each. */
   readonly inconclusive: readonly string[];
   readonly scenarios: number;
+  /** The host's time it took. */
+  readonly milliseconds: number;
   /** Nothing missed, nothing false, nothing left open. */
   readonly good: boolean;
 }
 
-export async function machineOf({ driver, device, values }: Case): Promise<MachineConfig> {
-  const path = fileURLToPath(new URL(driver, import.meta.url));
+export async function machineOf({ name, driver, device, values }: Case): Promise<MachineConfig> {
+  const model = typeof device === 'string' ? bundledDevices[device] : device;
   return {
-    driver: await loadDriverFile(path),
-    ...(device === undefined ? {} : { device: bundledDevices[device] as NonNullable<MachineConfig['device']> }),
+    driver:
+      typeof driver === 'string'
+        ? await loadDriverFile(fileURLToPath(new URL(driver, import.meta.url)))
+        : { kind: 'typescript', name, miniport: driver },
+    ...(model === undefined ? {} : { device: model }),
     ...(values === undefined ? {} : { adapterValues: values }),
   };
 }
 
 export async function judgeCase(one: Case): Promise<Outcome> {
+  const started = performance.now();
   const played = one.race === true ? [...phases, ...searches] : phases;
-  const result = check(await machineOf(one), { now: () => 0, phases: played });
   const expected: readonly string[] = one.expect === 'clean' ? [] : one.expect;
+  const enough = (found: number) => (one.untilFound === true && found >= expected.length ? 'bail' : undefined);
+  const result = check(await machineOf(one), { now: () => 0, phases: played, enough });
   const findings = result.findings.filter(counts);
   const reported = new Set(findings.map(({ rule }) => rule));
   const missed = expected.filter((rule) => !reported.has(rule));
@@ -50,6 +57,7 @@ export async function judgeCase(one: Case): Promise<Outcome> {
     false: wrong,
     inconclusive: open,
     scenarios: result.scenarios.run,
+    milliseconds: performance.now() - started,
     good: missed.length + wrong.length + open.length === 0,
   };
 }
