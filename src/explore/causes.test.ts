@@ -54,4 +54,15 @@ describe('one finding per cause', () => {
     expect(told([freed(1, 'DMA goes on')], [freed(2, 'DMA goes on')])).toHaveLength(1);
     expect(told([freed(1, 'DMA goes on')], [freed(2, 'another')])).toHaveLength(2);
   });
+
+  it('that a free waits for nobody is not told beside what runs on, hit in another run', () => {
+    const rules = ['free-without-waiting', 'halt-leaks-memory'];
+    expect(told(rules.map((rule) => found(rule)))).toEqual(rules);
+    expect(
+      told(
+        rules.map((rule) => found(rule)),
+        [found('memory-use-after-free')],
+      ),
+    ).toEqual(['halt-leaks-memory', 'memory-use-after-free']);
+  });
 });

@@ -15,6 +15,11 @@ export interface Cause {
   readonly faultPoints: Set<string>;
 }
 
+const UNORDERED = 'free-without-waiting';
+/** Rules that say what is not waited for, or what came of it. */
+const RUNS_ON =
+  /^(memory-use-after-free|timer-freed-while-active|work-item-freed-while-queued)$|^(halt|init-fail)-(returns-with-|leaves-(timer-set|system-thread)|leaks-(interrupt|wdm-interrupt|ktimer|ex-timer|dpc)$|cancels-timers-first|frees-context-early|deregisters-interrupt-late)/;
+
 export class Causes {
   private readonly known = new Map<string, Cause>();
 
@@ -35,9 +40,11 @@ export class Causes {
     }
   }
 
-  /** In the order they were found. */
+  /** In the order they were found. What runs on where it should not has a better name than that nothing made it stop. */
   list(): [key: string, cause: Cause][] {
-    return [...this.known];
+    const all = [...this.known];
+    const named = all.some(([, { finding }]) => RUNS_ON.test(finding.rule));
+    return named ? all.filter(([, { finding }]) => finding.rule !== UNORDERED) : all;
   }
 
   /** A simpler scenario shows the same. */

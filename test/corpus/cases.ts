@@ -61,6 +61,7 @@ const race = (...given: Parameters<typeof seed>): Seed => ({
   race: true,
   also: [
     'memory-use-after-free',
+    'free-without-waiting',
     'halt-frees-context-early',
     'driver-bugcheck',
     'halt-returns-with-async-work',
