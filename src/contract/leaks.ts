@@ -419,6 +419,8 @@ export function heldOverSleep(view: TraceView, span: Span, holding: Holding): bo
   const { callback, enter, leave } = span;
   if (callback !== 'MiniportHaltEx' || leave === undefined || !TEMPORARY.has(enter.args.HaltAction)) return false;
   if (acquired.seq > leave.seq || undone === undefined || undone.seq < leave.seq) return false;
+  // A thread that comes to its end by itself was told to and not waited for.
+  if (undone.callback === undefined && haltOf(view, undone) === undefined) return false;
   // What DriverEntry or MiniportAddDevice made outlives any halt.
   if (adapterOf(view, holding) !== span.adapter) return false;
   return byType.get(acquired.type)?.scope === 'adapter' && acquired.seq > view.earlierEnd(span);
@@ -433,8 +435,15 @@ const MEMORY = new Set(['memory', 'pool', 'lookaside-entry']);
 function passedOn(view: TraceView, { adapter, leave }: Span, { acquired, undone }: Holding): boolean {
   const end = leave?.seq ?? 0;
   if (acquired.owner !== undefined || undone === undefined || undone.seq < end) return false;
-  if (undone.callback !== 'MiniportHaltEx' || undone.adapter === adapter) return false;
-  return view.runs('MiniportInitializeEx').some((init) => init.adapter === undone.adapter && init.enter.seq < end);
+  const other = haltOf(view, undone);
+  if (other === undefined || other === adapter) return false;
+  return view.runs('MiniportInitializeEx').some((init) => init.adapter === other && init.enter.seq < end);
+}
+
+/** The adapter whose halt something was undone in: by the halt, or by a thread meanwhile that halt has told to end. */
+function haltOf(view: TraceView, { seq, callback, adapter }: NonNullable<Holding['undone']>): number | undefined {
+  if (callback !== undefined) return callback === 'MiniportHaltEx' ? adapter : undefined;
+  return view.runs('MiniportHaltEx').find(({ enter, leave }) => enter.seq < seq && seq < (leave?.seq ?? 0))?.adapter;
 }
 
 /** Whether this routine had cancelled the timer before it was set once more, as its callback does that sets it each time. */
