@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { loadDriverFile } from '../src/cli/load.ts';
 import { bundledDevices } from '../src/devices/registry.ts';
 import { check } from '../src/explore/check.ts';
+import type { Phase } from '../src/explore/phase.ts';
 import { type CheckResult, counts } from '../src/explore/result.ts';
 import { type MachineConfig, run } from '../src/machine/machine.ts';
 import { isMiniport } from '../src/machine/miniport.ts';
@@ -56,9 +57,9 @@ export async function machineOf({ path }: Sample): Promise<MachineConfig> {
 /** Clean samples are checked whole; of a twin the first scenarios show what it breaks. */
 const TWIN_BUDGET = 300;
 
-export async function checkOf(sample: Sample, first = TWIN_BUDGET): Promise<CheckResult> {
+export async function checkOf(sample: Sample, first = TWIN_BUDGET, phases?: readonly Phase[]): Promise<CheckResult> {
   const budget = sample.breaks === undefined ? {} : { budget: first };
-  return check(await machineOf(sample), { now: () => 0, ...budget });
+  return check(await machineOf(sample), { now: () => 0, ...budget, ...(phases === undefined ? {} : { phases }) });
 }
 
 /** The rules that count, each once. */

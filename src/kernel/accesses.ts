@@ -29,9 +29,9 @@ interface Written {
 }
 
 /** Bytes that are one word: what is written and read of it is taken for the same. */
-const WORD = 8;
+const WORD = 4;
 /** Words of one access that are looked at; the rest of a long copy or fill carries no flag. */
-const MOST_WORDS = 64;
+const MOST_WORDS = 128;
 
 export class Accesses {
   private readonly heap: Heap;
