@@ -224,10 +224,6 @@ describe('a spin lock of an ISR', () => {
     const { kernel, run, a, sleep, facts } = machine();
     const [processor] = kernel.scheduler.processors;
     run(function* () {
-      kernel.scheduler.setIrql(below);
-      yield* kernel.spinLocks.take(a);
-      kernel.spinLocks.release(a);
-      kernel.scheduler.setIrql(0 as Irql);
       processor?.interrupts.push({
         name: 'interrupt',
         irql: 9 as Irql,
@@ -238,6 +234,10 @@ describe('a spin lock of an ISR', () => {
         },
       });
       yield* sleep(1);
+      kernel.scheduler.setIrql(below);
+      yield* kernel.spinLocks.take(a);
+      kernel.spinLocks.release(a);
+      kernel.scheduler.setIrql(0 as Irql);
     });
     return facts('lock-of-isr', 'lock-held-below-isr').map(({ detail }) => detail.irql);
   };

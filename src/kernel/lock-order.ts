@@ -59,6 +59,8 @@ export class LockOrder {
   private readonly edges = new Map<number, Map<number, Edge[]>>();
   private readonly told = new Set<string>();
   private readonly spinUses = new Map<number, IsrUse>();
+  /** Whether any ISR has taken a spin lock of the driver's: few do, and only then it matters who else has it. */
+  private isrsTakeLocks = false;
 
   constructor(parts: { scheduler: Scheduler; trace: Recorder; capture: () => Stack }) {
     this.scheduler = parts.scheduler;
@@ -155,6 +157,8 @@ export class LockOrder {
   private atLevel(lock: number, { shared = false }: LockUse): void {
     const { current, irql, ordering } = this.scheduler;
     const isr = current.kind === 'interrupt' && irql > DISPATCH_LEVEL;
+    this.isrsTakeLocks ||= isr;
+    if (!this.isrsTakeLocks) return;
     const use = this.spinUses.get(lock) ?? { isr: undefined, below: [], told: false };
     this.spinUses.set(lock, use);
     if (use.told) return;
@@ -167,7 +171,7 @@ export class LockOrder {
       if (same !== undefined && same.seen[line] === ordering.must.of(line)[line] && same.irql <= irql) return;
       if (at >= 0) use.below.splice(at, 1);
       else if (use.below.length >= MOST) use.below.shift();
-      use.below.push({ ...this.moment(use.isr !== undefined), irql, shared });
+      use.below.push({ ...this.moment(), irql, shared });
     }
     const above = use.isr;
     if (above === undefined) return;
@@ -185,8 +189,7 @@ export class LockOrder {
     this.trace.emit({ kind: 'fact', what, detail, ...(stack.length === 0 ? {} : { stack }) });
   }
 
-  /** Now. `withStack`: a walk over the stack is dear, and most moments are never told. */
-  private moment(withStack = true): Moment {
+  private moment(): Moment {
     const { current, ordering } = this.scheduler;
     const line = ordering.line as number;
     return {
@@ -194,7 +197,7 @@ export class LockOrder {
       seen: ordering.must.of(line).slice(),
       context: current.name,
       callback: current.callbacks.at(-1)?.name,
-      stack: withStack ? this.capture() : [],
+      stack: this.capture(),
     };
   }
 }
