@@ -1,5 +1,9 @@
 /** A seeded race: a miniport with one, and its twin that does the same right. */
 import type { Miniport } from '../../src/index.ts';
+import type { Scenario } from '../../src/machine/scenario.ts';
+
+/** A miniport in TypeScript, or the name of one in C: its file in c/built, without the extension. */
+export type RaceDriver = Miniport | string;
 
 export interface RaceCase {
   readonly name: string;
@@ -7,8 +11,10 @@ export interface RaceCase {
   readonly beside: string;
   /** Rules that may be the first to tell of it. */
   readonly rules: readonly string[];
-  readonly race: Miniport;
-  readonly clean: Miniport;
+  readonly race: RaceDriver;
+  readonly clean: RaceDriver;
   /** Plays on a machine with the sample NIC. */
   readonly hardware?: true;
+  /** How the scenario in which what it needs is under way differs from the plain one. */
+  readonly scenario?: Partial<Scenario>;
 }

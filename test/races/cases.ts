@@ -1,5 +1,6 @@
 /** Every seeded race. */
 import type { RaceCase } from './case.ts';
+import { racesInC } from './in-c.ts';
 import { interruptRaces } from './interrupts.ts';
 import { kernelTimerRaces } from './kernel-timers.ts';
 import { threadRaces } from './threads.ts';
@@ -12,4 +13,5 @@ export const raceCases: readonly RaceCase[] = [
   ...workItemRaces,
   ...threadRaces,
   ...interruptRaces,
+  ...racesInC,
 ];

@@ -1,4 +1,5 @@
 /** Plays a seeded race by one strategy until something is found. */
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { bundledDevices } from '../../src/devices/registry.ts';
 import { examine, type Outcome } from '../../src/explore/outcome.ts';
@@ -7,11 +8,12 @@ import { counts } from '../../src/explore/result.ts';
 import { pct } from '../../src/explore/strategies/pct.ts';
 import type { ScheduleStrategy } from '../../src/explore/strategies/strategy.ts';
 import { systematic } from '../../src/explore/strategies/systematic.ts';
-import type { Miniport } from '../../src/index.ts';
+import { readImage } from '../../src/image/read.ts';
+import type { DriverFile } from '../../src/machine/driver-file.ts';
 import type { MachineConfig } from '../../src/machine/machine.ts';
 import { plainScenario } from '../../src/machine/scenario.ts';
 import type { Workbench } from '../../src/machine/workbench.ts';
-import type { RaceCase } from './case.ts';
+import type { RaceCase, RaceDriver } from './case.ts';
 
 /** Those the benchmark compares. */
 export const strategies: Readonly<Record<string, ScheduleStrategy>> = {
@@ -19,9 +21,15 @@ export const strategies: Readonly<Record<string, ScheduleStrategy>> = {
   pct: pct({ seed: 1, depth: 3, runs: 10_000 }),
 };
 
-export function machineFor({ name, hardware }: RaceCase, miniport: Miniport): MachineConfig {
-  const driver = { kind: 'typescript', name: `${basename(name)}.ts`, miniport } as const;
+export function machineFor({ name, hardware }: RaceCase, of: RaceDriver): MachineConfig {
+  const driver = fileOf(name, of);
   return hardware === undefined ? { driver } : { driver, device: bundledDevices['sample-nic'] as never };
+}
+
+function fileOf(name: string, driver: RaceDriver): DriverFile {
+  if (typeof driver !== 'string') return { kind: 'typescript', name: `${basename(name)}.ts`, miniport: driver };
+  const bytes = readFileSync(new URL(`c/built/${driver}.sys`, import.meta.url));
+  return { kind: 'image', name: `${driver}.sys`, image: readImage(bytes) };
 }
 
 export interface Found {
@@ -32,9 +40,16 @@ export interface Found {
   readonly outcome?: Outcome;
 }
 
-/** Plays at most `budget` scenarios; stops at the first with a finding that counts. */
-export function find(config: MachineConfig, strategy: ScheduleStrategy, workbench: Workbench, budget: number): Found {
-  const play = inOrders(strategy, plainScenario);
+/** Plays one of the case's drivers in at most `budget` scenarios; stops at the first with a finding that counts. */
+export function find(
+  one: RaceCase,
+  driver: RaceDriver,
+  strategy: ScheduleStrategy,
+  workbench: Workbench,
+  budget: number,
+): Found {
+  const config = machineFor(one, driver);
+  const play = inOrders(strategy, { ...plainScenario, ...one.scenario });
   let scenarios = 0;
   for (let step = play.next(); step.done !== true; ) {
     const outcomes: Outcome[] = [];

@@ -65,11 +65,15 @@ export function* pause(stage: Stage, adapter: Adapter): Coroutine<void> {
   yield* frameWhilePaused(stage, adapter);
 }
 
-/** The same without a breath: between the pause and the halt the protocols unbind, and no time passes. */
+/**
+ * The same without a breath: between the pause and the halt the protocols unbind, and no time passes. A direct OID is among what
+ * they ask then, as those are that take offloads back (assumed: no page says when the last one comes).
+ */
 export function* comeDownAtOnce(stage: Stage, adapter: Adapter, action: HaltActionName): Coroutine<void> {
   if (adapter.state === 'Running') {
     yield* stage.ndis.lifecycle.pause(adapter);
     yield* oids(stage, adapter, unbindingOids);
+    yield* stage.ndis.oids.request(adapter, privateOid, 'direct');
   }
   yield* stage.ndis.lifecycle.halt(adapter, adapter.removalRequested ? 'DeviceFailed' : action);
 }
