@@ -50,6 +50,12 @@ const consequences: readonly Consequence[] = [
     said: /though no call fails in it/,
     when: later,
   },
+  {
+    cause: /^unload-leaks-/,
+    follows: new Set(['halt-then-reinit-stale-state']),
+    said: /though no call fails in it/,
+    when: inTheSameRun,
+  },
   // Why memory that was given back is used, or something given back again; that it is, is said by the first name.
   {
     cause: /^(halt-frees-driver-scope|halt-then-reinit-stale-state)$/,

@@ -213,7 +213,13 @@ export const owed: readonly Owed[] = [
   allocation(
     adapter('pool', 'halt-leaks-pool', 'pool memory', 'ExFreePool', ['W:exallocatepool2', 'W:exfreepoolwithtag']),
   ),
-  adapter('ktimer', 'halt-leaks-ktimer', 'a kernel timer that is set', 'KeCancelTimer', ['W:kecanceltimer']),
+  adapter(
+    'ktimer',
+    'halt-leaks-ktimer',
+    'a kernel timer that is set',
+    'KeCancelTimer (IoStopTimer for the timer of a device object)',
+    ['W:kecanceltimer', 'W:iostoptimer'],
+  ),
   adapter('ex-timer', 'halt-leaks-ex-timer', 'a timer of ExAllocateTimer', 'ExDeleteTimer', ['W:exdeletetimer']),
   adapter('dpc', 'halt-leaks-dpc', 'a queued DPC', 'KeRemoveQueueDpc and KeFlushQueuedDpcs', ['W:keremovequeuedpc']),
   allocation(adapter('io-work-item', 'halt-leaks-io-work-item', 'a work item', 'IoFreeWorkItem', ['W:iofreeworkitem'])),
@@ -420,7 +426,7 @@ export function heldOverSleep(view: TraceView, span: Span, holding: Holding): bo
   if (callback !== 'MiniportHaltEx' || leave === undefined || !TEMPORARY.has(enter.args.HaltAction)) return false;
   if (acquired.seq > leave.seq || undone === undefined || undone.seq < leave.seq) return false;
   // A thread that comes to its end by itself was told to and not waited for.
-  if (undone.callback === undefined && haltOf(view, undone) === undefined) return false;
+  if (ofThread(undone.callback) && haltOf(view, undone) === undefined) return false;
   // What DriverEntry or MiniportAddDevice made outlives any halt.
   if (adapterOf(view, holding) !== span.adapter) return false;
   return byType.get(acquired.type)?.scope === 'adapter' && acquired.seq > view.earlierEnd(span);
@@ -440,10 +446,12 @@ function passedOn(view: TraceView, { adapter, leave }: Span, { acquired, undone 
   return view.runs('MiniportInitializeEx').some((init) => init.adapter === other && init.enter.seq < end);
 }
 
+const ofThread = (callback: string | undefined): boolean => callback === undefined || callback === 'StartRoutine';
+
 /** The adapter whose halt something was undone in: by the halt, or by a thread meanwhile that halt has told to end. */
 function haltOf(view: TraceView, { seq, callback, adapter }: NonNullable<Holding['undone']>): number | undefined {
-  if (callback !== undefined) return callback === 'MiniportHaltEx' ? adapter : undefined;
-  return view.runs('MiniportHaltEx').find(({ enter, leave }) => enter.seq < seq && seq < (leave?.seq ?? 0))?.adapter;
+  if (callback === 'MiniportHaltEx') return adapter;
+  return ofThread(callback) ? view.during(seq, 'MiniportHaltEx')?.adapter : undefined;
 }
 
 /** Whether this routine had cancelled the timer before it was set once more, as its callback does that sets it each time. */
