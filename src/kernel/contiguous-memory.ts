@@ -6,7 +6,9 @@
 import { type Address, NULL } from '../trace/units.ts';
 import { PAGE_SIZE } from './heap.ts';
 import type { Kernel } from './kernel.ts';
-import { A, D, type Detail, failsNull, functionsOf, P, POINTER, SIZE_T, ULONG } from './record.ts';
+import { pointer, struct } from './layout.ts';
+import { A, D, type Detail, failsNull, failsWith, functionsOf, IN, OUT, P, POINTER, SIZE_T, ULONG } from './record.ts';
+import { Status } from './status.ts';
 
 interface Request {
   readonly NumberOfBytes: number;
@@ -36,6 +38,9 @@ function allocate(kernel: Kernel, args: Request): Address {
   heap.free(address);
   return NULL;
 }
+
+/** A length passed by its address. */
+const LENGTH = struct('SIZE_T', { Length: pointer });
 
 const f = functionsOf<Kernel>();
 const module = 'ntoskrnl.exe';
@@ -92,6 +97,32 @@ export const contiguousMemoryFunctions = {
     acquires,
     failures: [failsNull],
     body: allocate,
+  }),
+  MmAllocateContiguousMemoryEx: f({
+    module,
+    page: 'wdm-mmallocatecontiguousmemoryex',
+    params: {
+      NumberOfBytes: IN(LENGTH),
+      LowestAcceptableAddress: SIZE_T,
+      HighestAcceptableAddress: SIZE_T,
+      BoundaryAddressMultiple: SIZE_T,
+      PreferredNode: ULONG,
+      Protect: ULONG,
+      PartitionObject: POINTER,
+      Tag: ULONG,
+      Flags: ULONG,
+      BaseAddress: OUT(pointer),
+    },
+    returns: 'status',
+    irql: D,
+    acquires: { type: 'contiguous-memory', key: ({ BaseAddress }) => BaseAddress.get() },
+    failures: [failsWith('insufficient-resources', Status.INSUFFICIENT_RESOURCES)],
+    body(kernel, { NumberOfBytes, BaseAddress, ...limits }) {
+      const address = allocate(kernel, { ...limits, NumberOfBytes: NumberOfBytes.Length });
+      if (address === NULL) return Status.INSUFFICIENT_RESOURCES;
+      BaseAddress.set(address);
+      return Status.SUCCESS;
+    },
   }),
   MmAllocateContiguousNodeMemory: f({
     module,

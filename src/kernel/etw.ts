@@ -56,6 +56,21 @@ const written = ({ eventProviders }: Kernel, handle: number) =>
 const WmiAction = { register: 1, deregister: 2, reregister: 3, update: 4 } as const;
 
 export const etwFunctions = {
+  /** No session traces here: there is no handle, enable level or flag to ask for. */
+  WmiQueryTraceInformation: f({
+    ...common,
+    page: 'wdm-wmiquerytraceinformation',
+    params: {
+      TraceInformationClass: ULONG,
+      TraceInformation: POINTER,
+      TraceInformationLength: ULONG,
+      RequiredLength: POINTER,
+      Buffer: POINTER,
+    },
+    returns: 'status',
+    irql: ANY,
+    body: () => Status.NOT_FOUND,
+  }),
   EtwRegister: f({
     ...common,
     page: 'wdm-etwregister',

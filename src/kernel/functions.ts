@@ -17,11 +17,14 @@ import { exTimerFunctions } from './ex-timers.ts';
 import { executiveSpinLockFunctions } from './executive-spin-locks.ts';
 import { executiveWorkItemFunctions } from './executive-work-items.ts';
 import { fileFunctions } from './files.ts';
+import { genericTableFunctions } from './generic-tables.ts';
 import { interlockedListFunctions } from './interlocked-lists.ts';
 import { interruptObjectFunctions } from './interrupt-objects.ts';
 import { ioDeviceFunctions } from './io-device-functions.ts';
 import { ioMappingFunctions } from './io-mappings.ts';
+import { ioTimerFunctions } from './io-timers.ts';
 import { ioWorkItemFunctions } from './io-work-items.ts';
+import { ipiFunctions } from './ipi.ts';
 import { irpFunctions } from './irp-functions.ts';
 import { irqlFunctions } from './irql.ts';
 import { lookasideFunctions } from './lookaside.ts';
@@ -80,6 +83,9 @@ export const kernelFunctions = {
   ...processorFunctions,
   ...timeFunctions,
   ...ioWorkItemFunctions,
+  ...ioTimerFunctions,
+  ...genericTableFunctions,
+  ...ipiFunctions,
   ...ioMappingFunctions,
   ...mdlFunctions,
   ...cStringFunctions,

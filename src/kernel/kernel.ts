@@ -24,6 +24,7 @@ import { ExTimers } from './ex-timers.ts';
 import { Exceptions } from './exceptions.ts';
 import { executiveSpinLocks } from './executive-spin-locks.ts';
 import { kernelFunctions } from './functions.ts';
+import { GenericTables } from './generic-tables.ts';
 import { GuestCode } from './guest.ts';
 import { Hardware } from './hardware.ts';
 import { Heap } from './heap.ts';
@@ -34,6 +35,7 @@ import { Invoker } from './invoke.ts';
 import { Devices } from './io-devices.ts';
 import { IoDrivers } from './io-drivers.ts';
 import { Requests } from './io-requests.ts';
+import { IoTimers } from './io-timers.ts';
 import { IoWorkItems, WorkItems } from './io-work-items.ts';
 import { Irps } from './irps.ts';
 import { LiveObjects } from './live-objects.ts';
@@ -122,6 +124,8 @@ export class Kernel {
   readonly timers: Timers;
   readonly kernelTimers: KernelTimers;
   readonly exTimers: ExTimers;
+  readonly ioTimers: IoTimers;
+  readonly genericTables: GenericTables;
 
   /** Tells whoever runs guest code that DPCs or interrupts may come in now. */
   private irqlLowered: () => void = () => {};
@@ -190,6 +194,8 @@ export class Kernel {
     this.kernelTimers = new KernelTimers(this);
     const { clock, timers, dpcs, dispatcher } = this;
     this.exTimers = new ExTimers({ ...this.parts(), clock, timers, dpcs, dispatcher, invoker: () => this.invoker });
+    this.ioTimers = new IoTimers({ ...this.parts(), clock, timers, dpcs, invoker: () => this.invoker });
+    this.genericTables = new GenericTables({ ...this.parts(), invoker: () => this.invoker });
     this.calls = new Calls({
       ...this.parts(),
       faults: options.faults ?? noFaults,

@@ -10,7 +10,7 @@ import type { HostCode } from './host-code.ts';
 import type { Kernel } from './kernel.ts';
 import { pointer } from './layout.ts';
 import type { Handles } from './objects.ts';
-import { D, failsWith, functionsOf, HANDLE, OUT, P, type Params, POINTER, UCHAR, ULONG } from './record.ts';
+import { D, failsWith, functionsOf, HANDLE, OUT, type Out, P, type Params, POINTER, UCHAR, ULONG } from './record.ts';
 import { Status } from './status.ts';
 import { Unsupported } from './stops.ts';
 import { provideVariable } from './variables.ts';
@@ -134,6 +134,34 @@ function refer(kernel: Kernel, { Object: object }: Named): bigint {
   return BigInt(kernel.objects.reference(object));
 }
 
+/** What the two forms share: a tag only helps to find references that leak. */
+function referenceByHandle(
+  kernel: Kernel,
+  args: {
+    readonly Handle: Handle;
+    readonly DesiredAccess: number;
+    readonly ObjectType: Address;
+    readonly Object: Out<Address>;
+    readonly HandleInformation: Address;
+  },
+  fn: string,
+): number {
+  const { Handle: handle, DesiredAccess, ObjectType, Object: out, HandleInformation } = args;
+  const { objects, handles, threads, memory } = kernel;
+  const entry = handles.entry(handle);
+  const found = handle === CURRENT_THREAD ? objects.object(threads.current()) : entry?.object;
+  if (found === undefined) return Status.INVALID_HANDLE;
+  const type = found instanceof KernelObject ? found.type : (entry?.type ?? '');
+  if (!objects.isOfType(type, ObjectType)) return Status.OBJECT_TYPE_MISMATCH;
+  if (!(found instanceof KernelObject)) {
+    throw new Unsupported(fn, `a pointer to the object behind a handle of type ${type}`, kernel.stack());
+  }
+  objects.reference(found.address);
+  out.set(found.address);
+  if (HandleInformation !== NULL) memory.writeU64(HandleInformation, BigInt(DesiredAccess) << 32n);
+  return Status.SUCCESS;
+}
+
 const tagged = { Object: POINTER, Tag: ULONG };
 const untagged = { Object: POINTER };
 
@@ -179,21 +207,25 @@ export const objectManagerFunctions = {
     irql: P,
     acquires: { type: 'object-reference', key: ({ Object: object }) => object.get() },
     failures: [failsWith('resources', Status.INSUFFICIENT_RESOURCES), failsWith('handle', Status.INVALID_HANDLE)],
-    body(kernel, { Handle: handle, DesiredAccess, ObjectType, Object: out, HandleInformation }, { fn }) {
-      const { objects, handles, threads, memory } = kernel;
-      const entry = handles.entry(handle);
-      const found = handle === CURRENT_THREAD ? objects.object(threads.current()) : entry?.object;
-      if (found === undefined) return Status.INVALID_HANDLE;
-      const type = found instanceof KernelObject ? found.type : (entry?.type ?? '');
-      if (!objects.isOfType(type, ObjectType)) return Status.OBJECT_TYPE_MISMATCH;
-      if (!(found instanceof KernelObject)) {
-        throw new Unsupported(fn, `a pointer to the object behind a handle of type ${type}`, kernel.stack());
-      }
-      objects.reference(found.address);
-      out.set(found.address);
-      if (HandleInformation !== NULL) memory.writeU64(HandleInformation, BigInt(DesiredAccess) << 32n);
-      return Status.SUCCESS;
+    body: (kernel, args, { fn }) => referenceByHandle(kernel, args, fn),
+  }),
+  ObReferenceObjectByHandleWithTag: f({
+    module,
+    page: 'wdm-obreferenceobjectbyhandlewithtag',
+    params: {
+      Handle: HANDLE,
+      DesiredAccess: ULONG,
+      ObjectType: POINTER,
+      AccessMode: UCHAR,
+      Tag: ULONG,
+      Object: OUT(pointer),
+      HandleInformation: POINTER,
     },
+    returns: 'status',
+    irql: P,
+    acquires: { type: 'object-reference', key: ({ Object: object }) => object.get() },
+    failures: [failsWith('resources', Status.INSUFFICIENT_RESOURCES), failsWith('handle', Status.INVALID_HANDLE)],
+    body: (kernel, args, { fn }) => referenceByHandle(kernel, args, fn),
   }),
   ObReferenceObjectByPointer: f({
     module,

@@ -187,6 +187,15 @@ export const poolFunctions = {
     failures: failsAsAsked('ExAllocatePoolWithTagPriority', raisesType),
     body: (kernel, args, { fn }) => byType(kernel, args.PoolType, args, fn),
   }),
+  ExAllocatePoolWithQuota: f({
+    ...common,
+    page: 'wdm-exallocatepoolwithquota',
+    params: { PoolType: ULONG, NumberOfBytes: SIZE_T },
+    returns: 'pointer',
+    acquires: acquiresByType,
+    failures: failsAsAsked('ExAllocatePoolWithQuota', raisesQuota),
+    body: (kernel, args, { fn }) => byType(kernel, args.PoolType, args, fn),
+  }),
   ExAllocatePoolWithQuotaTag: f({
     ...common,
     page: 'wdm-exallocatepoolwithquotatag',
