@@ -10,6 +10,7 @@ import type { Stack } from '../trace/events.ts';
 import { type PackedEvents, pack } from './pack.ts';
 import { placeOf, type SourceLine } from './place.ts';
 import type { ReportContext } from './reporter.ts';
+import { type Story, storyOf } from './story.ts';
 
 export interface ShownFrame {
   readonly text: string;
@@ -40,6 +41,8 @@ export interface ShownFinding {
   /** The event it shows at, and the resource it is about, in that trace. */
   readonly seq: number;
   readonly resource?: { readonly type: string; readonly key: string };
+  /** Of a race: who ran where, and why another went on. */
+  readonly story?: Story;
 }
 
 export interface ShownTrace {
@@ -65,6 +68,8 @@ export interface ReportData
 
 /** Characters of packed traces a report may carry; with the viewer it stays under two megabytes. */
 const ROOM = 1_700_000;
+/** Rows of a story that anyone would read. */
+const LONGEST = 400;
 /** Lines of source around the one a frame names. */
 const AROUND = 3;
 
@@ -91,6 +96,8 @@ function findingOf(
   const { rule, severity, message, resource, stack, scenario, count, faultPoints, seq } = finding;
   const known = catalogue().find(({ id }) => id === rule);
   const trace = traces.findIndex(({ findings }) => findings.includes(index));
+  const { events = [], turns } = traces[trace] ?? {};
+  const story = turns === undefined ? undefined : storyOf(events, turns, { findings: [{ seq, text: rule }] });
   const stacks = [
     { title: 'acquired', frames: framesOf(resource?.acquired ?? [], source) },
     { title: 'here', frames: framesOf(stack, source) },
@@ -109,6 +116,7 @@ function findingOf(
     ...(trace < 0 ? {} : { trace }),
     seq,
     ...(resource === undefined ? {} : { resource: { type: resource.type, key: resource.key } }),
+    ...(story === undefined || story.rows.length > LONGEST ? {} : { story }),
   };
 }
 

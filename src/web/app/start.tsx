@@ -84,7 +84,7 @@ export function StartView({ problem, options, waiting, onOptions, onFiles, onSam
 
 export const Brand = () => (
   <div class="brand">
-    haltex <span>{HALTEX_VERSION}</span>
+    haltex <span class="version">{HALTEX_VERSION}</span>
   </div>
 );
 

@@ -1,6 +1,7 @@
 /** One finding: the rule, the sentence, both stacks with their source, the scenario, the command that plays it again. */
 import { useState } from 'preact/hooks';
 import type { ShownFinding, ShownFrame } from '../../report/data.ts';
+import type { Story } from '../../report/story.ts';
 
 /** For what scrolls: the keyboard must reach it to scroll it. */
 export const scrolls = { tabIndex: 0 } as const;
@@ -16,7 +17,7 @@ export function FindingCard({
   readonly number: number;
   readonly onOpen: () => void;
 }) {
-  const { rule, title, severity, message, stacks, scenario, count, faultPoints, replay, pages, trace } = finding;
+  const { rule, title, severity, message, stacks, scenario, count, faultPoints, replay, pages, trace, story } = finding;
   return (
     <article class={`finding ${severity}`} aria-labelledby={`finding-${number}`}>
       <h3 id={`finding-${number}`}>
@@ -63,12 +64,55 @@ export function FindingCard({
           <Command text={replay} />
         </dd>
       </dl>
+      {story !== undefined && <StoryView story={story} />}
       {trace !== undefined && (
         <button type="button" class="primary" onClick={onOpen}>
           Show in the unload picture
         </button>
       )}
     </article>
+  );
+}
+
+/** Who ran where, in two columns. */
+function StoryView({ story: { halting, rows } }: { readonly story: Story }) {
+  return (
+    <details class="story" open>
+      <summary>The race, step by step</summary>
+      <section {...scrolls} aria-label="The race, step by step">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{halting}</th>
+              <th scope="col" class="right">
+                What runs beside it
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map(({ kind, side, text, place, at }, index) =>
+              side === 'across' ? (
+                <tr key={index} class={`row-${kind}`}>
+                  <td colSpan={2}>
+                    {text}
+                    {kind === 'turn' && <span class="at"> {at.toLocaleString('en-US')} ms</span>}
+                  </td>
+                </tr>
+              ) : (
+                <tr key={index} class={`row-${kind}`}>
+                  {side === 'beside' && <td />}
+                  <td class={side === 'beside' ? 'right' : undefined}>
+                    <code>{text}</code>
+                    {place !== undefined && <span class="place">{place}</span>}
+                  </td>
+                  {side === 'halt' && <td class="right" />}
+                </tr>
+              ),
+            )}
+          </tbody>
+        </table>
+      </section>
+    </details>
   );
 }
 
