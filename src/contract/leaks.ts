@@ -440,10 +440,23 @@ const MEMORY = new Set(['memory', 'pool', 'lookaside-entry']);
  */
 function passedOn(view: TraceView, { adapter, leave }: Span, { acquired, undone }: Holding): boolean {
   const end = leave?.seq ?? 0;
-  if (acquired.owner !== undefined || undone === undefined || undone.seq < end) return false;
+  if (acquired.owner !== undefined) return false;
+  if (undone === undefined) return stoppedBesideAnother(view, adapter, end);
+  if (undone.seq < end) return false;
   const other = haltOf(view, undone);
   if (other === undefined || other === adapter) return false;
   return view.runs('MiniportInitializeEx').some((init) => init.adapter === other && init.enter.seq < end);
+}
+
+/** The run broke off while another adapter was living: what its halt would have given back stays open; other runs tell. */
+function stoppedBesideAnother(view: TraceView, adapter: number | undefined, end: number): boolean {
+  if ((view.stop?.reason ?? 'finished') === 'finished') return false;
+  const halted = new Set(
+    view.runs('MiniportHaltEx').map((halt) => (halt.leave === undefined ? undefined : halt.adapter)),
+  );
+  return view
+    .runs('MiniportInitializeEx')
+    .some((init) => init.adapter !== adapter && init.enter.seq < end && !halted.has(init.adapter));
 }
 
 const ofThread = (callback: string | undefined): boolean => callback === undefined || callback === 'StartRoutine';
