@@ -8,6 +8,7 @@ import { plainScenario, type Scenario } from '../machine/scenario.ts';
 import { loadDriverFile } from './load.ts';
 import { type MachineOptions, machineFor } from './machine-options.ts';
 
+/** The machine, as on the command line, and how much of the check is played. */
 export interface LibraryCheckOptions extends MachineOptions {
   /** How many scenarios at most; 2,000 by default. */
   readonly budget?: number;

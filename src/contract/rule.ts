@@ -2,6 +2,7 @@
 import type { Stack, Value } from '../trace/events.ts';
 import type { TraceView } from './view.ts';
 
+/** Errors and warnings are findings; a note is told and leaves the verdict alone. */
 export type Severity = 'error' | 'warning' | 'note';
 
 /** The resource a finding is about. */

@@ -29,11 +29,13 @@ export interface Device<S> {
   interrupts(...pending: readonly boolean[]): void;
   /** DMA. Nothing is read or written once the device is gone or the driver has taken bus mastering away. */
   readMemory(physical: number, size: number): Uint8Array;
+  /** DMA to the machine's memory. An address the driver has freed or unmapped is a fault of the trace. */
   writeMemory(physical: number, data: Uint8Array): void;
   /** Memory as it lies there, without a DMA access: for `dmaTargets`. Undefined where it is not all live memory. */
   peekMemory(physical: number, size: number): Uint8Array | undefined;
   /** Lets something happen after so many units of 100 ns; `every` until it is stopped. Both end when the device is pulled. */
   after(delay: number, happen: () => void): Timer;
+  /** Calls `happen` every `period`, in units of 100 ns of virtual time, until it is stopped. */
   every(period: number, happen: () => void): Timer;
   /** A frame leaves on the wire. */
   transmit(frame: Uint8Array): void;
@@ -41,10 +43,13 @@ export interface Device<S> {
   resetRegisters(...names: readonly string[]): void;
 }
 
+/** What `after` and `every` of a device have begun. */
 export interface Timer {
+  /** It will not happen any more. */
   stop(): void;
 }
 
+/** What a device is made of: `defineDevice` gives it its types. */
 export interface DeviceDefinition<S = unknown, O = unknown> {
   /** How findings name it. */
   readonly name: string;

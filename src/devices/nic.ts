@@ -260,6 +260,7 @@ function eepromOf(mac: readonly number[], wrong: boolean): number[] {
 const rw = (at: number) => ({ at });
 const ro = (at: number, value = 0) => ({ at, readOnly: true, reset: value });
 
+/** haltex' own NIC: registers, DMA rings, line and message interrupts. docs/devices.md has its data sheet. */
 export const sampleNic = defineDevice<State, NicOptions>({
   name: 'haltex sample NIC',
   identity: { vendor: 0x4858, device: 0x0001 },

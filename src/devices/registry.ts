@@ -8,6 +8,7 @@ import { type Plugging, plug } from './pci-bus.ts';
 /** Makes the device of one run, in the slot and with the trouble asked for. */
 export type DeviceFactory = (kernel: Kernel, plugging?: Plugging) => PciDevice;
 
+/** The models that come with haltex, by the names that `--device` takes. */
 export const bundledDevices: Readonly<Record<string, DeviceFactory>> = {
   'sample-nic': (kernel, plugging) => plug(kernel, sampleNic, {}, plugging),
 };

@@ -9,6 +9,7 @@ import type { EventOf, TraceEvent } from '../trace/events.ts';
 import type { Address } from '../trace/units.ts';
 import type { CodeBlock } from '../x64/block-coverage.ts';
 
+/** What one scenario has shown. */
 export interface Outcome {
   /** As it was played: a schedule by priorities has become the list of what it did. */
   readonly scenario: Scenario;

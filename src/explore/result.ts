@@ -3,6 +3,7 @@ import type { Finding } from '../contract/rule.ts';
 import type { Turn } from '../machine/schedule.ts';
 import type { TraceEvent } from '../trace/events.ts';
 
+/** `inconclusive`: nothing was found, and something that haltex lacks kept it from looking everywhere. */
 export type Verdict = 'clean' | 'findings' | 'inconclusive';
 
 export interface NamedScenario {
@@ -69,6 +70,7 @@ export interface KeptTrace extends NamedScenario {
   readonly turns?: readonly Turn[];
 }
 
+/** A whole check; every reporter reads this and nothing else. */
 export interface CheckResult {
   readonly driver: string;
   readonly verdict: Verdict;

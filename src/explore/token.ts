@@ -19,6 +19,7 @@ export function fingerprint(driver: DriverFile): string {
   return (timestamp >>> 0).toString(16).padStart(8, '0') + sizeOfImage.toString(16);
 }
 
+/** The token by which `haltex replay` plays this scenario on this driver: its build and what differs from the plain scenario. */
 export function encodeToken(driver: DriverFile, scenario: Scenario): string {
   const different = Object.entries(scenario).filter(
     ([key, value]) => JSON.stringify(value) !== JSON.stringify(plainScenario[key as keyof Scenario]),
@@ -27,6 +28,7 @@ export function encodeToken(driver: DriverFile, scenario: Scenario): string {
   return `${VERSION}.${fingerprint(driver)}.${toBase64Url(text)}`;
 }
 
+/** The scenario of a token. @throws TokenError for a damaged one, and for one of another driver, build or version: one sentence */
 export function decodeToken(driver: DriverFile, token: string): Scenario {
   const [version, build, body] = token.split('.');
   if (version !== VERSION || build === undefined || body === undefined) {

@@ -10,7 +10,9 @@ import type { GuestMemory } from '../x64/memory.ts';
 export interface CType<T, I = T> {
   readonly size: number;
   readonly align: number;
+  /** The value at that address, checked like an access of the driver. */
   read(memory: GuestMemory, address: Address): T;
+  /** Writes the value there, checked likewise. */
   write(memory: GuestMemory, address: Address, value: I): void;
 }
 
@@ -21,26 +23,31 @@ const scalar = <T>(size: number, read: CType<T>['read'], write: CType<T>['write'
   write,
 });
 
+/** An unsigned byte. */
 export const u8 = scalar<number>(
   1,
   (m, a) => m.readU8(a),
   (m, a, v) => m.writeU8(a, v),
 );
+/** An unsigned 16-bit number, little-endian. */
 export const u16 = scalar<number>(
   2,
   (m, a) => m.readU16(a),
   (m, a, v) => m.writeU16(a, v),
 );
+/** An unsigned 32-bit number: ULONG. */
 export const u32 = scalar<number>(
   4,
   (m, a) => m.readU32(a),
   (m, a, v) => m.writeU32(a, v),
 );
+/** A signed 32-bit number: LONG, NTSTATUS. */
 export const i32 = scalar<number>(
   4,
   (m, a) => m.readU32(a) | 0,
   (m, a, v) => m.writeU32(a, v),
 );
+/** An unsigned 64-bit number, as a bigint. */
 export const u64 = scalar<bigint>(
   8,
   (m, a) => m.readU64(a),
@@ -62,8 +69,10 @@ export const pointer = scalar<Address>(
 /** A pointer to code. In a TypeScript miniport's literals a function may stand here (see native.ts). */
 // biome-ignore lint/suspicious/noExplicitAny: a routine's own record types its arguments; here it is only a place in a structure
 export type Routine = (args: any) => Generator<any, unknown, any> | unknown;
+/** A pointer to a routine; a generator function of yours may be given, and gets an address. */
 export const code: CType<Address, Address | Routine> = pointer as CType<Address, Address | Routine>;
 
+/** So many of one type in a row. */
 export function array<T, I>(type: CType<T, I>, count: number): CType<T[], readonly I[]> {
   return {
     size: type.size * count,
@@ -82,10 +91,13 @@ export function bytes(count: number, align = 1): CType<Uint8Array> {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: field maps are heterogeneous by nature
+/** Fields of a structure in the order of its declaration in C. */
 export type Fields = Readonly<Record<string, CType<any, any>>>;
+/** A structure at an address: its fields read and write guest memory. */
 export type View<F extends Fields> = { [K in keyof F]: F[K] extends CType<infer T, infer _I> ? T : never } & {
   readonly address: Address;
 };
+/** Values for some of the fields; the others are zero. */
 export type Init<F extends Fields> = { [K in keyof F]?: F[K] extends CType<infer _T, infer I> ? I : never };
 
 export interface Struct<F extends Fields = Fields> extends CType<View<F>, Init<F>> {
@@ -95,6 +107,7 @@ export interface Struct<F extends Fields = Fields> extends CType<View<F>, Init<F
   readonly end: number;
   /** Bytes from the start of the structure to the field. */
   offset(field: keyof F & string): number;
+  /** The structure that lies at that address. */
   at(memory: GuestMemory, address: Address): View<F>;
 }
 

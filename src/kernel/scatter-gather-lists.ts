@@ -5,6 +5,7 @@ import { pointer, struct, u32 } from './layout.ts';
 
 /** The elements follow. */
 export const SCATTER_GATHER_LIST = struct('SCATTER_GATHER_LIST', { NumberOfElements: u32, Reserved: pointer });
+/** wdm.h: one piece of memory as the device sees it. */
 export const SCATTER_GATHER_ELEMENT = struct('SCATTER_GATHER_ELEMENT', {
   Address: pointer,
   Length: u32,

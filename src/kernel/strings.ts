@@ -14,6 +14,7 @@ import { moveMemory } from './memory-routines.ts';
 import { A, ANY, BOOLEAN, D, type Failure, functionsOf, IN, LONG, OUT, P, POINTER, ULONG, USHORT } from './record.ts';
 import { Status } from './status.ts';
 
+/** wdm.h: lengths in bytes, and the text, which need not end with a zero. */
 export const UNICODE_STRING = struct('UNICODE_STRING', { Length: u16, MaximumLength: u16, Buffer: pointer });
 export const ANSI_STRING = struct('ANSI_STRING', { Length: u16, MaximumLength: u16, Buffer: pointer });
 type CountedString = View<typeof UNICODE_STRING.fields>;

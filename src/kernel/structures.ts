@@ -12,12 +12,16 @@ export const longlong: CType<number> = {
   write: (memory: GuestMemory, address: Address, value: number) => memory.writePointer(address, value),
 };
 
+/** wdm.h; only QuadPart, as a number. */
 export const LARGE_INTEGER = struct('LARGE_INTEGER', { QuadPart: longlong });
 
+/** wdm.h. */
 export const LIST_ENTRY = struct('LIST_ENTRY', { Flink: pointer, Blink: pointer });
 
+/** wdm.h. */
 export const PROCESSOR_NUMBER = struct('PROCESSOR_NUMBER', { Group: u16, Number: u8, Reserved: u8 });
 
+/** wdm.h. */
 export const GROUP_AFFINITY = struct('GROUP_AFFINITY', { Mask: pointer, Group: u16, Reserved: array(u16, 3) });
 
 /** What every object a thread can wait for begins with. */

@@ -6,6 +6,7 @@ import { type Address, at } from '../trace/units.ts';
 import type { Miniport } from './miniport.ts';
 import { wdkOf } from './miniport.ts';
 
+/** A driver before it is loaded: an image as read from its file, or a miniport in TypeScript. */
 export type DriverFile =
   | { readonly kind: 'image'; readonly name: string; readonly image: Image }
   | { readonly kind: 'typescript'; readonly name: string; readonly miniport: Miniport };

@@ -27,6 +27,7 @@ import type { Scenario } from './scenario.ts';
 import { type ChoicePoint, chooserOf, type Switch, type Turn } from './schedule.ts';
 import { Workbench } from './workbench.ts';
 
+/** What a machine is put together from; all but what a scenario varies. */
 export interface MachineConfig {
   readonly driver: DriverFile;
   /** Left out for a miniport without hardware. */
@@ -48,6 +49,7 @@ export interface FaultPoint extends FaultSite {
   readonly failures: readonly string[];
 }
 
+/** How one scenario went. */
 export interface Run {
   readonly scenario: Scenario;
   readonly events: readonly TraceEvent[];

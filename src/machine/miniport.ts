@@ -39,12 +39,14 @@ export interface Conveniences {
   atDispatch<T>(body: () => Coroutine<T> | T): Coroutine<T>;
   /** `in` and `out`: the port instructions that NdisRawReadPort… and NdisRawWritePort… inline to. */
   readPort(port: number, size: 1 | 2 | 4): number;
+  /** Writes to an I/O port, as WRITE_PORT_UCHAR, _USHORT and _ULONG do. */
   writePort(port: number, size: 1 | 2 | 4, value: number): void;
 }
 
 /** What a TypeScript miniport is given: every function of the kernel and NDIS as a typed generator, and what else C has. */
 export type Wdk = Native<Functions> & Conveniences;
 
+/** A miniport in TypeScript, as `defineMiniport` gives it. */
 export interface Miniport {
   readonly kind: 'haltex-miniport';
   /** Called once for every run, so that nothing outlives it: keep all state inside. */

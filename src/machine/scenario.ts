@@ -70,6 +70,7 @@ export interface Disturbance {
 /** A value of the adapter's key: a number is REG_DWORD, text REG_SZ, a list of bytes REG_BINARY; null takes the value away. */
 export type SettingValue = number | string | readonly number[] | null;
 
+/** What differs from run to run; `plainScenario` has what is usual. */
 export interface Scenario {
   readonly flow: Flow;
   readonly haltAction: HaltActionName;
@@ -93,6 +94,7 @@ export interface Scenario {
   readonly schedule: Schedule;
 }
 
+/** Nothing fails, nothing is disturbed: initialize, run, pause, halt, unload. */
 export const plainScenario: Scenario = {
   flow: 'normal-remove',
   haltAction: 'DeviceDisabled',

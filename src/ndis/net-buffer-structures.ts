@@ -44,6 +44,7 @@ export const NET_BUFFER = struct('NET_BUFFER', {
   /** A union with ScatterGatherList. */
   SharedMemoryInfo: pointer,
 });
+/** A NET_BUFFER in guest memory, by its fields. */
 export type NetBuffer = View<typeof NET_BUFFER.fields>;
 
 /** Members of NetBufferListInfo by index (NDIS_NET_BUFFER_LIST_INFO for AMD64, NDIS 6.80). */
@@ -96,6 +97,7 @@ export const NET_BUFFER_LIST = struct('NET_BUFFER_LIST', {
   Status: u32,
   NetBufferListInfo: array(u64, INFO_COUNT),
 });
+/** A NET_BUFFER_LIST in guest memory, by its fields. */
 export type NetBufferList = View<typeof NET_BUFFER_LIST.fields>;
 
 export const NET_BUFFER_LIST_CONTEXT = struct('NET_BUFFER_LIST_CONTEXT', {

@@ -33,6 +33,7 @@ export const routines = {
   NDIS_IO_WORKITEM_FUNCTION,
 };
 
+/** Routines that drivers have, by the names of Microsoft's pages: `MiniportHaltEx`, `NetTimerCallback`. */
 export type RoutineName = keyof typeof routines;
 /** `const MiniportHaltEx: Handler<'MiniportHaltEx'> = function* ({ MiniportAdapterContext, HaltAction }) { … }`. */
 export type Handler<Name extends RoutineName> = NativeCallback<(typeof routines)[Name]>;

@@ -39,6 +39,7 @@ export interface Frame {
   /** The function was compiled into the next frame's: both have one address. */
   readonly inlined?: true;
 }
+/** Frames of a call stack, innermost first. */
 export type Stack = readonly Frame[];
 
 /** What an argument or result looks like in the trace: small, printable, comparable. */
@@ -219,6 +220,7 @@ export type EventBody =
   | FactEvent
   | StopEvent;
 
+/** One event of a trace: where it stands, and what happened. */
 export type TraceEvent = Position & EventBody;
 
 /** A TraceEvent of one kind. */

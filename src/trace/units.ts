@@ -22,13 +22,18 @@ export type Irql = Branded<'Irql'>;
 /** Virtual time since the simulated boot, in Windows' unit of 100 nanoseconds. */
 export type VirtualTime = Branded<'VirtualTime'>;
 
+/** The null pointer, of handles and of memory. */
 export const NULL = 0 as Address;
 
+/** Threads of the system and of drivers, unless they have raised it. */
 export const PASSIVE_LEVEL = 0 as Irql;
+/** Page faults are possible, APCs are not. */
 export const APC_LEVEL = 1 as Irql;
+/** DPCs, timers and whoever holds a spin lock: no waits, no pageable memory. */
 export const DISPATCH_LEVEL = 2 as Irql;
 /** Device interrupts on x64 run at 3 to 11; the level haltex gives the simulated device. */
 export const DEVICE_LEVEL = 9 as Irql;
+/** Nothing interrupts it. */
 export const HIGH_LEVEL = 15 as Irql;
 
 const irqlNames: Readonly<Record<number, string>> = {
@@ -67,6 +72,9 @@ export function hex(value: number | bigint): string {
   return high === 0 ? `0x${low}` : `0x${high.toString(16).toUpperCase()}${low.padStart(8, '0')}`;
 }
 
+/** In units of 100 ns, which virtual time counts in. */
 export const MICROSECOND = 10;
+/** In units of 100 ns. */
 export const MILLISECOND = 10_000;
+/** In units of 100 ns. */
 export const SECOND = 10_000_000;

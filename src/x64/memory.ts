@@ -69,7 +69,9 @@ const refuse: SlowAccess = {
   },
 };
 
+/** The machine's memory as drivers see it, with what may be touched byte by byte. */
 export class GuestMemory {
+  /** Guest bytes, shadow bytes, and the page of the engine. */
   readonly memory: WebAssembly.Memory;
   /** Bytes of guest memory; a power of two. */
   readonly size: number;
@@ -106,10 +108,12 @@ export class GuestMemory {
     return this.bytes.subarray(offset, offset + size);
   }
 
+  /** What may be done with the byte at this address: one of `Shadow`. */
   shadowAt(address: Address): number {
     return this.contains(address) ? (this.bytes[this.size + (address - this.base)] as number) : Shadow.Unmapped;
   }
 
+  /** Says what may be done with so many bytes. */
   setShadow(address: Address, size: number, state: ShadowState): void {
     if (!this.contains(address, size)) throw new MemoryFault('write', address, size, 0);
     const offset = address - this.base;
@@ -127,19 +131,23 @@ export class GuestMemory {
 
   // --- checked access: what the kernel does on the driver's behalf, and what TypeScript miniports do ---
 
+  /** The byte there. @throws MemoryFault */
   readU8(address: Address): number {
     return this.readable(address, 1) ? this.view.getUint8(address - this.base) : Number(this.slow.load(address, 1));
   }
+  /** Two bytes, little-endian. @throws MemoryFault */
   readU16(address: Address): number {
     return this.readable(address, 2)
       ? this.view.getUint16(address - this.base, true)
       : Number(this.slow.load(address, 2));
   }
+  /** Four bytes, little-endian. @throws MemoryFault */
   readU32(address: Address): number {
     return this.readable(address, 4)
       ? this.view.getUint32(address - this.base, true)
       : Number(this.slow.load(address, 4));
   }
+  /** Eight bytes, little-endian. @throws MemoryFault */
   readU64(address: Address): bigint {
     return this.readable(address, 8) ? this.view.getBigUint64(address - this.base, true) : this.slow.load(address, 8);
   }
@@ -150,22 +158,27 @@ export class GuestMemory {
     return (this.view.getInt32(offset + 4, true) * 0x1_0000_0000 + this.view.getUint32(offset, true)) as Address;
   }
 
+  /** Writes a number of 8 bits, little-endian. @throws MemoryFault */
   writeU8(address: Address, value: number): void {
     if (this.writable(address, 1)) this.view.setUint8(address - this.base, value);
     else this.slow.store(address, 1, BigInt(value & 0xff));
   }
+  /** Writes a number of 16 bits, little-endian. @throws MemoryFault */
   writeU16(address: Address, value: number): void {
     if (this.writable(address, 2)) this.view.setUint16(address - this.base, value, true);
     else this.slow.store(address, 2, BigInt(value & 0xffff));
   }
+  /** Writes a number of 32 bits, little-endian. @throws MemoryFault */
   writeU32(address: Address, value: number): void {
     if (this.writable(address, 4)) this.view.setUint32(address - this.base, value, true);
     else this.slow.store(address, 4, BigInt(value >>> 0));
   }
+  /** Writes a number of 64 bits, little-endian. @throws MemoryFault */
   writeU64(address: Address, value: bigint): void {
     if (this.writable(address, 8)) this.view.setBigUint64(address - this.base, BigInt.asUintN(64, value), true);
     else this.slow.store(address, 8, BigInt.asUintN(64, value));
   }
+  /** Eight bytes: an address. @throws MemoryFault */
   writePointer(address: Address, value: number): void {
     if (!this.writable(address, 8)) {
       this.slow.store(address, 8, BigInt.asUintN(64, BigInt(value)));
@@ -184,6 +197,7 @@ export class GuestMemory {
     return Uint8Array.from({ length: size }, (_, i) => this.readU8((address + i) as Address));
   }
 
+  /** Copies bytes there. @throws MemoryFault */
   write(address: Address, data: Uint8Array): void {
     if (data.length === 0) return;
     if (this.writable(address, data.length)) this.bytes.set(data, address - this.base);
@@ -193,6 +207,7 @@ export class GuestMemory {
       });
   }
 
+  /** The same byte so many times. @throws MemoryFault */
   fill(address: Address, size: number, value: number): void {
     if (size === 0) return;
     if (this.writable(address, size)) this.bytes.fill(value, address - this.base, address - this.base + size);
@@ -210,6 +225,7 @@ export class GuestMemory {
     return true;
   }
 
+  /** Whether all of these bytes may be written. */
   writable(address: Address, size: number): boolean {
     if (!this.contains(address, size)) return false;
     const start = this.size + (address - this.base);

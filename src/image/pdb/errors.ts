@@ -12,6 +12,7 @@ export type PdbErrorCode =
   /** A sound PDB, but not the driver's. */
   | 'mismatch';
 
+/** The PDB is damaged, of an unknown form, or of another build; the message is one sentence. */
 export class PdbError extends Error {
   readonly code: PdbErrorCode;
 

@@ -19,6 +19,7 @@ const TYPES_STREAM = 2;
 const DBI_STREAM = 3;
 const IDS_STREAM = 4;
 
+/** A function, with the file and line where debug information has them. */
 export interface SourcePlace {
   readonly function: string;
   /** As the compiler was told it: often a whole path of the build machine. */
@@ -46,6 +47,7 @@ export function readPdb(bytes: Uint8Array): Pdb {
   return new Pdb(bytes);
 }
 
+/** Debug information of one image; `readPdb` gives it. */
 export class Pdb {
   /** As in `CodeView.guid`. */
   readonly guid: string;
