@@ -180,6 +180,37 @@ describe('is not told', () => {
     ).toBe(false);
   });
 
+  it('behind a mutex in the block, handed over while halt waits', () => {
+    expect(
+      told(
+        function* ({ kernel, wdk, block, sleep }) {
+          yield* wdk.KeInitializeMutex({ Mutex: block, Level: 0 });
+          yield* kernel.dispatcher.wait([block]);
+          yield* sleep(10);
+          yield* wdk.KeReleaseMutex({ Mutex: block, Wait: false });
+        },
+        function* ({ kernel, wdk, block }) {
+          yield* kernel.dispatcher.wait([block]);
+          yield* wdk.KeReleaseMutex({ Mutex: block, Wait: false });
+        },
+      ),
+    ).toBe(false);
+  });
+
+  it('behind a timer in the block that is cancelled, whoever set it', () => {
+    expect(
+      told(
+        function* ({ wdk, block }) {
+          yield* wdk.KeInitializeTimer({ Timer: block });
+          yield* wdk.KeSetTimer({ Timer: block, DueTime: -1000 * MILLISECOND, Dpc: NULL });
+        },
+        function* ({ wdk, block }) {
+          expect(yield* wdk.KeCancelTimer({ Timer: block })).toBe(true);
+        },
+      ),
+    ).toBe(false);
+  });
+
   it('behind rundown protection', () => {
     expect(
       told(

@@ -287,8 +287,8 @@ export class Dispatcher {
       throw new BugCheck(KMODE_EXCEPTION_NOT_HANDLED, `the mutex at ${hex(mutex)} is released by who does not own it`);
     }
     if (before + 1 > 0) view.OwnerThread = NULL;
-    this.lockOrder.released(mutex);
     this.signal(mutex, before + 1);
+    this.lockOrder.released(mutex);
     return before;
   }
 }

@@ -67,6 +67,12 @@ export class Dpcs {
     return true;
   }
 
+  /** What has been done since it was queued, to the DPC's own memory, comes before its run as well. */
+  passOn(source: object): void {
+    const flight = [...this.flights].find((candidate) => candidate.source === source && !candidate.running);
+    if (flight !== undefined) this.scheduler.ordering.publish(flight);
+  }
+
   private *run(flight: Flight, work: DpcWork): Coroutine<void> {
     const { ordering } = this.scheduler;
     ordering.observe(flight);
@@ -204,6 +210,7 @@ export class KernelDpcs {
     view.SystemArgument1 = argument1 as Address;
     view.SystemArgument2 = argument2 as Address;
     view.DpcData = dpc;
+    this.dpcs.passOn(this.source(dpc));
     this.live.add(dpc, KDPC.size, 'queued KDPC');
     return true;
   }

@@ -29,6 +29,8 @@ export type CallbackArguments<P extends Params> = { readonly [K in keyof P]: num
 
 /** Routines that the driver has let run on their own: nobody but the driver waits for them. */
 const APART = /WORKITEM|WORKER|^StartRoutine$/;
+/** … and in a DPC: scatter/gather lists, whose transfers NDIS waits for. */
+const LISTS = /^MiniportProcessSGList$|^Adapter(List)?Control$/;
 
 export class Invoker {
   private readonly memory: GuestMemory;
@@ -85,7 +87,8 @@ export class Invoker {
     const enter = this.trace.emit({ kind: 'enter', callback: record.name, args: shown, address: routine });
     const irql = this.scheduler.irql;
     const locks = context.locks.length;
-    const bySystem = context.kind === 'thread' && context.callbacks.length === 1 && !APART.test(record.name);
+    const waitedFor = context.kind === 'thread' ? !APART.test(record.name) : LISTS.test(record.name);
+    const bySystem = waitedFor && context.callbacks.length === 1;
     if (bySystem) this.scheduler.ordering.observe(SYSTEM);
     // What interrupts a thread may do so before the routine's first step; DPCs and ISRs are chosen before they begin anyway.
     if (this.scheduler.attentive && context.kind === 'thread') yield POINT;

@@ -49,6 +49,11 @@ export class Timers {
     return was;
   }
 
+  /** What has been done since it was set, to the timer's own memory, comes before its expiry as well. */
+  passOn(timer: Timer): void {
+    this.ordering.publish(timer);
+  }
+
   private start(timer: Timer, due: VirtualTime): void {
     timer.alarm = this.clock.set(due, () => {
       timer.alarm = undefined;
@@ -143,6 +148,7 @@ export class KernelTimers {
       this.resources.end(['ktimer'], address, by.fn);
     }
     this.mark(address, true);
+    this.timers.passOn(known.timer);
     return was;
   }
 

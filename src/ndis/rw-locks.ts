@@ -153,9 +153,9 @@ function* acquireOld(ndis: Ndis, { Lock, fWrite, LockState }: OldAcquiring, rais
 
 function releaseOld(ndis: Ndis, { Lock, LockState }: Omit<OldAcquiring, 'fWrite'>, lower: boolean): undefined {
   ndis.kernel.memory.readU64(Lock);
-  const { OldIrql } = LockState;
-  ndis.rwLocks.release(Lock, LockState.LockState);
+  const { OldIrql, LockState: held } = LockState;
   LockState.LockState = State.free;
+  ndis.rwLocks.release(Lock, held);
   if (lower) ndis.kernel.scheduler.setIrql(OldIrql as Irql);
 }
 
@@ -214,9 +214,9 @@ export const rwLockFunctions = {
     irql: EXACTLY_D,
     body(ndis, { Lock, LockState }) {
       ndis.rwLocks.mustBeThere(Lock);
-      const { OldIrql, Flags } = LockState;
-      ndis.rwLocks.release(Lock, LockState.LockState);
+      const { OldIrql, Flags, LockState: held } = LockState;
       LockState.LockState = State.free;
+      ndis.rwLocks.release(Lock, held);
       if ((Flags & AT_DISPATCH_LEVEL) === 0) ndis.kernel.scheduler.setIrql(OldIrql as Irql);
       return undefined;
     },
