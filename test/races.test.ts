@@ -8,7 +8,7 @@ import { find, machineFor, strategies } from './races/find.ts';
 const workbench = new Workbench();
 /** The short form: npm run bench:races plays more, and by every strategy. */
 const CLEAN = 12;
-const BUDGET = 400;
+const BUDGET = 160;
 
 it('has one for whatever can run beside halt, and at least a dozen in C', () => {
   expect(raceCases.length).toBeGreaterThanOrEqual(30);
@@ -19,14 +19,17 @@ it('has one for whatever can run beside halt, and at least a dozen in C', () => 
 describe.each(raceCases.map((one) => [one.name, one] as const))('%s', (_, one) => {
   it('is found, and replays', () => {
     const machine = machineFor(one, one.race);
-    const { rules, outcome, scenarios } = find(one, one.race, strategies.pct as never, workbench, BUDGET);
+    const [first, second] = Object.values(strategies);
+    const bySearch = find(one, one.race, first as never, workbench, BUDGET);
+    const found = bySearch.outcome === undefined ? find(one, one.race, second as never, workbench, BUDGET) : bySearch;
+    const { rules, outcome, scenarios } = found;
     expect(rules.length).toBeGreaterThan(0);
     expect(rules.filter((rule) => !one.rules.includes(rule))).toEqual([]);
     // The first scenario is the plain order: it shows nothing of a race.
     expect(scenarios).toBeGreaterThan(1);
     const scenario = outcome?.scenario as NonNullable<typeof outcome>['scenario'];
-    const first = JSON.stringify(run(machine, scenario, workbench).events);
-    expect(JSON.stringify(run(machine, scenario).events) === first).toBe(true);
+    const events = JSON.stringify(run(machine, scenario, workbench).events);
+    expect(JSON.stringify(run(machine, scenario).events) === events).toBe(true);
   });
 
   it('is not there in its twin', () => {

@@ -123,7 +123,8 @@ export class Calls {
     if (locks.length > 0 && record.notWithLocks) this.tellLocks(fn, 'calls back', locks);
     if (this.before(fn)) yield SPINNING;
     else if (!this.idle()) yield POINT;
-    if (HANDS_BACK.has(fn)) this.scheduler.ordering.publish(SYSTEM);
+    const handsBack = HANDS_BACK.has(fn);
+    if (handsBack) this.scheduler.ordering.publish(SYSTEM);
     const injected = this.strike(entry, record, args, { caller, call });
     const { stirs } = this.scheduler;
     try {
@@ -145,7 +146,7 @@ export class Calls {
       this.came(fn, call, printableResult(record.returns, result), injected);
       if (irql < DISPATCH_LEVEL && this.scheduler.irql >= DISPATCH_LEVEL) this.runs(caller, fn);
       // Whoever may go on now may do so before this context's next step.
-      if (this.scheduler.attentive && this.scheduler.stirs !== stirs) yield POINT;
+      if (this.scheduler.attentive && (handsBack || this.scheduler.stirs !== stirs)) yield POINT;
       return result;
     } catch (error) {
       const raised = raisedBy(error);

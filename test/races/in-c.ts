@@ -106,13 +106,13 @@ export const racesInC: readonly RaceCase[] = [
     'receives: the timer looks, the pause begins, the timer indicates',
     ['receive-indicated-while-paused', ...FREED, ...LEFT],
   ),
-  race('oid', 'answered-is-over', 'OIDs in flight', 'OID: answered is not over', FREED, {
+  race('oid', 'answered-is-over', 'OIDs in flight', 'OID: answered is not over', [...FREED, ...LEFT], {
     scenario: { flow: 'prompt-halt' },
   }),
-  race('oid', 'direct-not-counted', 'direct OIDs in flight', 'direct OID: answered is not over', FREED, {
+  race('oid', 'direct-not-counted', 'direct OIDs in flight', 'direct OID: answered is not over', [...FREED, ...LEFT], {
     scenario: { flow: 'prompt-halt' },
   }),
-  race('reset', 'completed-is-over', 'reset in progress', 'reset: completed is not over', FREED, {
+  race('reset', 'completed-is-over', 'reset in progress', 'reset: completed is not over', [...FREED, ...LEFT], {
     scenario: { flow: 'reset-while-pausing' },
   }),
   race(
@@ -120,7 +120,7 @@ export const racesInC: readonly RaceCase[] = [
     'list-unlocked',
     'other adapters',
     'other adapters: their list is gone through without its lock',
-    FREED,
+    ['halt-frees-driver-scope', ...FREED],
     { scenario: { flow: 'first-of-two' } },
   ),
 ];

@@ -1,4 +1,4 @@
-/* All adapters of the driver are on one list; each has a timer that goes through it. */
+/* All adapters of the driver are on one list; the timer of a later one goes through it. */
 #define RACE_MEMBERS struct _RACE *Next;
 #include "race.h"
 
@@ -31,17 +31,14 @@ static VOID Tick(PVOID A, PVOID Context, PVOID B, PVOID C)
 
 static NDIS_STATUS RaceBegin(PRACE R, PNDIS_MINIPORT_INIT_PARAMETERS Init)
 {
-    NDIS_STATUS Status = RaceStartTimer(R, Tick, 0);
     KIRQL Irql;
 
     UNREFERENCED_PARAMETER(Init);
-    if (Status == NDIS_STATUS_SUCCESS) {
-        KeAcquireSpinLock(&AllLock, &Irql);
-        R->Next = All;
-        All = R;
-        KeReleaseSpinLock(&AllLock, Irql);
-    }
-    return Status;
+    KeAcquireSpinLock(&AllLock, &Irql);
+    R->Next = All;
+    All = R;
+    KeReleaseSpinLock(&AllLock, Irql);
+    return R->Next == NULL ? NDIS_STATUS_SUCCESS : RaceStartTimer(R, Tick, 0);
 }
 
 static VOID RaceEnd(PRACE R)
