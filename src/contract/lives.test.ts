@@ -39,3 +39,29 @@ it('the last adapter takes away what the first made', () => {
   trace.end();
   expect(trace.rules().filter((rule) => rule.startsWith('halt'))).toEqual([]);
 });
+
+/** One thread for both adapters, made by the first that came; `ended` by the halt of the other, or when that has returned. */
+function sharedThread(ended: 'inside' | 'behind' | 'never', stop: 'finished' | 'bugcheck'): string[] {
+  const trace = new TraceByHand();
+  let thread = 0;
+  trace.routine('MiniportInitializeEx', '0x0', (where) => {
+    thread = trace.acquire('system-thread', 'PsCreateSystemThread', where);
+  });
+  trace.routine('MiniportInitializeEx', '0x0', () => {}, { adapter: OTHER });
+  trace.routine('MiniportHaltEx', null);
+  const itself = { context: 'system thread 1', callback: 'StartRoutine', adapter: ADAPTER };
+  const end = () => trace.undo(thread, 'PsTerminateSystemThread', itself);
+  if (stop === 'finished') {
+    trace.routine('MiniportHaltEx', null, () => ended === 'inside' && end(), { adapter: OTHER });
+    if (ended === 'behind') end();
+  }
+  trace.add({ kind: 'stop', reason: stop, text: '' });
+  return trace.rules().filter((rule) => rule === 'halt-leaves-system-thread');
+}
+
+it('a thread of all adapters may end in the halt of another, and a run that breaks off before tells nothing of it', () => {
+  expect(sharedThread('inside', 'finished')).toEqual([]);
+  expect(sharedThread('never', 'bugcheck')).toEqual([]);
+  expect(sharedThread('behind', 'finished')).toEqual(['halt-leaves-system-thread']);
+  expect(sharedThread('never', 'finished')).toEqual(['halt-leaves-system-thread']);
+});
