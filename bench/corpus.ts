@@ -98,32 +98,28 @@ function isInC({ driver }: Case): boolean {
   return typeof driver === 'string' && driver.endsWith('.sys');
 }
 
-/** The answers in the order of the names, by as many threads as there are processors: each is given the next case. */
+/** The answers in the order of the names, by several threads: each is given the next case. */
 async function judged(names: readonly string[]): Promise<Answer[]> {
   const answers = new Map<string, Answer>();
   let next = 0;
-  const threads = Array.from({ length: Math.min(Number(options.workers), names.length) }, async () => {
-    const worker = new Worker(new URL('corpus-worker.ts', import.meta.url), {
-      execArgv: ['--import', 'jiti/register'],
+  const thread = () =>
+    new Promise<void>((resolve, reject) => {
+      const worker = new Worker(new URL('corpus-worker.ts', import.meta.url), {
+        execArgv: ['--import', 'jiti/register'],
+      });
+      const give = () => {
+        const name = names[next++];
+        if (name === undefined) worker.terminate().then(() => resolve(), reject);
+        else worker.postMessage(name);
+      };
+      worker.on('message', (answer: Answer) => {
+        answers.set(answer.name, answer);
+        give();
+      });
+      worker.on('error', reject);
+      give();
     });
-    try {
-      while (next < names.length) {
-        const name = names[next++] as string;
-        answers.set(
-          name,
-          await new Promise<Answer>((resolve, reject) => {
-            worker.once('message', resolve);
-            worker.once('error', (error) => reject(new Error(`${name}: ${error.stack}`)));
-            worker.postMessage(name);
-          }),
-        );
-        worker.removeAllListeners();
-      }
-    } finally {
-      await worker.terminate();
-    }
-  });
-  await Promise.all(threads);
+  await Promise.all(Array.from({ length: Math.min(Number(options.workers), names.length) }, thread));
   return names.map((name) => answers.get(name) as Answer);
 }
 
