@@ -72,8 +72,11 @@ type Line = (event: TraceEvent) => string | undefined;
 /** Where in the driver a call is, by the address it returns to; a miniport in TypeScript has none. */
 function lineOf({ driver }: MachineConfig, { imageBase }: Run, named: Named): Line {
   return (event) => {
-    if (event.kind !== 'call' || imageBase === undefined) return undefined;
-    const frame = { address: event.caller, module: driver.name, offset: event.caller - imageBase };
+    if (event.kind !== 'call' || imageBase === undefined || driver.kind !== 'image') return undefined;
+    const offset = event.caller - imageBase;
+    // A call that is the last thing a routine does is a jump, and returns to where the routine does.
+    if (offset < 0 || offset >= driver.image.sizeOfImage) return undefined;
+    const frame = { address: event.caller, module: driver.name, offset };
     // The first frame of a stack is where it runs; this one is where the call returns to.
     const own = ownFrame(named([{ ...frame, module: '', offset: 0, name: event.fn }, frame]).slice(1));
     return own === undefined ? undefined : placeOf(own).text;

@@ -50,7 +50,10 @@ export type Wdk = Native<Functions> & Conveniences;
 export interface Miniport {
   readonly kind: 'haltex-miniport';
   /** Called once for every run, so that nothing outlives it: keep all state inside. */
-  readonly load: (wdk: Wdk) => { readonly DriverEntry: Handler<'DriverEntry'> };
+  readonly load: (wdk: Wdk) => {
+    /** As I/O calls it when the driver is loaded; what else NDIS calls, it registers. */
+    readonly DriverEntry: Handler<'DriverEntry'>;
+  };
 }
 
 /** Declares a miniport: `export default defineMiniport((wdk) => { …; return { DriverEntry } })`. */
