@@ -4,7 +4,7 @@
  */
 import type { KeptTrace } from '../explore/result.ts';
 import type { Stack, TraceEvent, Value } from '../trace/events.ts';
-import { hex, irqlName } from '../trace/units.ts';
+import { type Handle, hex, irqlName } from '../trace/units.ts';
 import { placeOf } from './place.ts';
 import type { Reporter } from './reporter.ts';
 
@@ -25,9 +25,6 @@ interface Entry {
 /** Many events share an instant of virtual time; each gets at least this much of its own, or nothing could be seen. */
 const LEAST = 0.01;
 
-/** Adapter states come before the contexts. */
-const STATES = 1;
-
 function timeline(events: readonly TraceEvent[]): number[] {
   let last = -LEAST;
   return events.map(({ time }) => {
@@ -46,7 +43,11 @@ class Tracks {
   constructor(pid: number, title: string) {
     this.pid = pid;
     this.name('process_name', 0, title);
-    this.name('thread_name', STATES, 'adapter state');
+  }
+
+  /** Each adapter's states have a track: those of two would not nest. */
+  state(adapter: Handle): number {
+    return this.track(`state ${adapter}`, this.known.size === 0 ? 'adapter state' : `adapter state (${hex(adapter)})`);
   }
 
   private name(what: string, tid: number, name: string): void {
@@ -55,10 +56,14 @@ class Tracks {
 
   of({ processor, context }: TraceEvent): number {
     const title = `cpu${processor} ${context}`;
-    let tid = this.known.get(title);
+    return this.track(title, title);
+  }
+
+  private track(key: string, title: string): number {
+    let tid = this.known.get(key);
     if (tid === undefined) {
-      tid = this.known.size + STATES + 1;
-      this.known.set(title, tid);
+      tid = this.known.size + 1;
+      this.known.set(key, tid);
       this.name('thread_name', tid, title);
     }
     return tid;
@@ -71,7 +76,9 @@ function entriesOf({ description, events }: KeptTrace, pid: number): Entry[] {
   const tracks = new Tracks(pid, description);
   const closes = closings(events);
   const entries: Entry[] = [];
-  const states = new Map<number, { name: string; ts: number }>();
+  const states = new Map<Handle, { name: string; ts: number }>();
+  // They come before the contexts.
+  for (const event of events) if (event.kind === 'state') tracks.state(event.of);
   for (const event of events) {
     const { seq } = event;
     const ts = at[seq] as number;
@@ -104,7 +111,7 @@ function entriesOf({ description, events }: KeptTrace, pid: number): Entry[] {
       case 'state': {
         const before = states.get(event.of);
         if (before !== undefined)
-          entries.push({ ...state(before, ts), pid, tid: STATES, args: { adapter: hex(event.of) } });
+          entries.push({ ...state(before, ts), pid, tid: tracks.state(event.of), args: { adapter: hex(event.of) } });
         states.set(event.of, { name: event.to, ts });
         break;
       }
@@ -127,7 +134,8 @@ function entriesOf({ description, events }: KeptTrace, pid: number): Entry[] {
         break;
     }
   }
-  for (const [of, last] of states) entries.push({ ...state(last, end), pid, tid: STATES, args: { adapter: hex(of) } });
+  for (const [of, last] of states)
+    entries.push({ ...state(last, end), pid, tid: tracks.state(of), args: { adapter: hex(of) } });
   return [...tracks.names, ...entries];
 }
 
