@@ -165,8 +165,8 @@ export const misuse = family(rows, function* (view): Iterable<Violation & { rule
       seq: event.seq,
       message: sentence(event),
       stack: event.stack,
-      // A helper that gives the wrong values back does so for every block, and the compiler may have made several of it.
-      ...(event.outcome === 'mismatch' ? { cause: `${event.callback} ${event.fn} ${event.differs?.join(' ')}` } : {}),
+      // A helper that gives the wrong values back does so for every block, in halt and in a failing initialize, and the compiler may have made several of it.
+      ...(event.outcome === 'mismatch' ? { cause: `${event.fn} ${event.differs?.join(' ')}` } : {}),
       ...(onlyCached ? { severity: 'warning' as const } : {}),
       ...(acquired === undefined
         ? {}
