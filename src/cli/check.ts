@@ -3,7 +3,7 @@
 import { catalogue } from '../contract/rules.ts';
 import { DEFAULT_BUDGET } from '../explore/check.ts';
 import { explore } from '../explore/explore.ts';
-import { phases, searches } from '../explore/plan.ts';
+import { phases, phasesWithRaces } from '../explore/plan.ts';
 import type { CheckResult } from '../explore/result.ts';
 import type { MachineConfig } from '../machine/machine.ts';
 import { type Symbols, symbolizeResult } from '../report/symbols.ts';
@@ -24,7 +24,7 @@ export interface CheckSettings {
   readonly bail: boolean;
   /** Ids of rules, or names of phases. */
   readonly only: readonly string[];
-  /** Whether races around halt are searched for. */
+  /** Whether races around halt are searched for at length. */
   readonly races: boolean;
   /** Threads that play beside this one. */
   readonly workers: number;
@@ -76,8 +76,8 @@ export async function runCheck(config: MachineConfig, source: MachineSource, set
         return late() ? 'budget' : undefined;
       },
       ...(only.phases.length === 0
-        ? { phases: settings.races ? [...phases, ...searches] : phases }
-        : { phases: [...phases, ...searches].filter(({ name }) => only.phases.includes(name)), shares: false }),
+        ? { phases: settings.races ? phasesWithRaces : phases }
+        : { phases: phasesWithRaces.filter(({ name }) => only.phases.includes(name)), shares: false }),
     });
     let step = exploration.next();
     while (step.done !== true) {
@@ -104,7 +104,7 @@ export async function runCheck(config: MachineConfig, source: MachineSource, set
 /** Splits what --only names into rules and phases. */
 function wanted(names: readonly string[]): { rules: string[]; phases: string[] } {
   const rules = catalogue().map(({ id }) => id);
-  const known = [...phases, ...searches].map(({ name }) => name);
+  const known = phasesWithRaces.map(({ name }) => name);
   for (const name of names) {
     if (rules.includes(name) || known.includes(name)) continue;
     const text = suggestion(name, [...known, ...rules]);

@@ -5,12 +5,14 @@ import { flowsPhase } from './flows.ts';
 import { lateInterrupts, waysToHalt } from './halting.ts';
 import { hardwareTroubles } from './hardware.ts';
 import { listed, type Phase } from './phase.ts';
-import { races, rareRaces } from './races.ts';
+import { fewRaces, races, rareRaces } from './races.ts';
 import { settings, subkeys } from './settings.ts';
+import { watchedRuns } from './watched.ts';
 
 export const plainPhase: Phase = listed('plain run', () => [plainScenario]);
 
-export const phases: readonly Phase[] = [
+/** What is played in any case. */
+const certain: readonly Phase[] = [
   waysToHalt,
   lateInterrupts,
   singleFaults,
@@ -22,5 +24,8 @@ export const phases: readonly Phase[] = [
   pairsOfFaults,
 ];
 
-/** What is searched where races are asked for, behind everything else: it takes longer than all of that. */
-export const searches: readonly Phase[] = [races, rareRaces];
+/** The default: races around halt are looked for last and briefly, and only where nothing else was found. */
+export const phases: readonly Phase[] = [...certain, fewRaces];
+
+/** With a search for races that takes longer than all the rest. */
+export const phasesWithRaces: readonly Phase[] = [...certain, watchedRuns, races, rareRaces];

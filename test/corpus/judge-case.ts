@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { loadDriverFile } from '../../src/cli/load.ts';
 import { bundledDevices } from '../../src/devices/registry.ts';
 import { check } from '../../src/explore/check.ts';
-import { phases, searches } from '../../src/explore/plan.ts';
+import { phases, phasesWithRaces } from '../../src/explore/plan.ts';
 import { counts } from '../../src/explore/result.ts';
 import type { MachineConfig } from '../../src/machine/machine.ts';
 import type { Case } from './cases.ts';
@@ -39,7 +39,7 @@ export async function machineOf({ name, driver, device, values }: Case): Promise
 
 export async function judgeCase(one: Case): Promise<Outcome> {
   const started = performance.now();
-  const played = one.race === true ? [...phases, ...searches] : phases;
+  const played = one.race === true ? phasesWithRaces : phases;
   const expected: readonly string[] = one.expect === 'clean' ? [] : one.expect;
   const enough = (found: number) => (one.untilFound === true && found >= expected.length ? 'bail' : undefined);
   const result = check(await machineOf(one), { now: () => 0, phases: played, enough });
