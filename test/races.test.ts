@@ -8,7 +8,7 @@ import { find, machineFor, strategies } from './races/find.ts';
 const workbench = new Workbench();
 /** The short form: npm run bench:races plays more, and by every strategy. */
 const CLEAN = 12;
-const BUDGET = 160;
+const BUDGET = 80;
 
 it('has one for whatever can run beside halt, and at least a dozen in C', () => {
   expect(raceCases.length).toBeGreaterThanOrEqual(30);
