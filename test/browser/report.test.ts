@@ -116,10 +116,10 @@ describe.runIf(existsSync(executablePath))('the HTML report', () => {
     await page.close();
   });
 
-  it('holds thousands of events, of which only those in sight are there', async () => {
+  it('holds hundreds of events, of which only those in sight are there', async () => {
     const { page } = await open('report.html');
     for (const kind of ['interrupt', 'call', 'plumbing', 'fact']) await page.locator(`label.chip.${kind}`).click();
-    expect(await text(page.locator('p.found'))).toMatch(/^\d,\d{3} rows shown$/);
+    expect(await text(page.locator('p.found'))).toMatch(/^[\d,]{3,} rows shown$/);
     expect(await page.locator('.rows .row').count()).toBeLessThan(80);
     await page.getByRole('searchbox').fill('ndismderegister');
     expect(await text(page.locator('p.found'))).toMatch(/^\d+ rows match$/);
