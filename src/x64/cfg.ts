@@ -133,9 +133,10 @@ export class Discovery {
         if (seen.get({ rip, context })) break;
         const limit = context ? this.limits.inlined : regionLimit;
         if (count >= limit) break;
-        seen.set({ rip, context }, true);
         const step = this.step(rip);
+        // What is no instruction is no place of the region: control that gets there leaves it.
         if (!step) break;
+        seen.set({ rip, context }, true);
         count++;
         const { instruction, record } = step;
         const { target, next } = instruction;
