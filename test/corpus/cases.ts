@@ -271,7 +271,10 @@ const shapes: Readonly<Record<string, Shape>> = {
         'halt-leaks-io-mapping',
         'halt after a surprise removal skips the mappings: there is nothing left to talk to',
       ),
-      'timer-runs': seed('halt-leaks-ktimer', 'halt flushes DPCs but never cancels the periodic timer'),
+      'timer-runs': {
+        ...seed('halt-leaks-ktimer', 'halt flushes DPCs but never cancels the periodic timer'),
+        also: ['memory-use-after-free'],
+      },
       'no-flush': race('halt-leaks-dpc', 'halt cancels the timer but does not flush its DPC'),
       'second-view': seed('halt-leaks-io-mapping', 'the second mapping of the registers is not unmapped'),
       'wrong-tag': seed('free-memory-bad-args', 'pool is freed with another tag than it was allocated with'),
@@ -599,6 +602,8 @@ const twins: readonly Case[] = [
   expect: [rule],
   note: `the samples' twin that breaks ${rule}`,
   untilFound: true,
+  // accesses to memory are watched in the search for races only
+  ...(rule === 'free-without-waiting' ? { race: true } : {}),
 }));
 
 export const cases: readonly Case[] = [...inC, ...held, ...twins];
