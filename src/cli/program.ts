@@ -142,17 +142,10 @@ function program(finish: (code: number) => void): Command {
       'after',
       '\nExamples:\n  haltex replay mydriver.sys hx1.1c7228bfb000.e30\n  haltex replay mydriver.sys hx1.1c7228bfb000.e30 --from 120 --until 180\n  haltex replay mydriver.sys hx1.1c7228bfb000.e30 --grep interrupt\n\nExit codes: as haltex check.',
     )
-    .action(async (path: string, token: string, { symbols: pdb, ...given }: DriverFlags & ReplayFlags) => {
-      const { all, from, until, grep, ...machine } = given;
-      const flags: ReplayFlags = {
-        ...(all === undefined ? {} : { all }),
-        ...(from === undefined ? {} : { from }),
-        ...(until === undefined ? {} : { until }),
-        ...(grep === undefined ? {} : { grep }),
-      };
+    .action(async (path: string, token: string, flags: DriverFlags & ReplayFlags) => {
       const driver = await loadDriverFile(path);
-      const known = symbols(driver, path, pdb);
-      finish(runReplay(await machineFor(driver, path, machine), token, flags, known));
+      const known = symbols(driver, path, flags.symbols);
+      finish(runReplay(await machineFor(driver, path, flags), token, flags, known));
     });
 
   haltex

@@ -21,6 +21,10 @@ const matching = (pattern: RegExp) => ({ has: (rule: string) => pattern.test(rul
 
 const HANGS = ['halt-hang', 'pause-hang', 'driver-hang', 'oid-timeout', 'halt-leaves-idle-notification'];
 
+/** Rules that say what is not waited for, or what came of it. */
+export const RUNS_ON =
+  /^(memory-use-after-free|timer-freed-while-active|work-item-freed-while-queued)$|^(halt|init-fail)-(returns-with-|leaves-(timer-set|system-thread)|leaks-(interrupt|wdm-interrupt|ktimer|ex-timer|dpc)$|cancels-timers-first|frees-context-early|deregisters-interrupt-late)/;
+
 const consequences: readonly Consequence[] = [
   // What was left to run on its own: whatever it touches later follows from that, also in the adapter's next life.
   {
@@ -88,8 +92,7 @@ const consequences: readonly Consequence[] = [
   },
   // What was not waited for is told by what it is, or by what it did; that nothing ordered it is the reason of both.
   {
-    cause:
-      /^(memory-use-after-free|timer-freed-while-active|halt-(cancels-timers-first|frees-context-early|deregisters-interrupt-late))$|^(halt|init-fail)-(leaks-(interrupt|wdm-interrupt|ktimer|ex-timer|dpc)|leaves-(timer-set|system-thread)|returns-with-)/,
+    cause: RUNS_ON,
     follows: new Set(['free-without-waiting']),
     when: inTheSameRun,
   },

@@ -1,4 +1,5 @@
 /** One finding per cause: what forty scenarios show is told once, with the shortest of them as its witness. */
+import { RUNS_ON } from '../contract/consequences.ts';
 import type { Finding } from '../contract/rule.ts';
 import { describe, type Scenario } from '../machine/scenario.ts';
 import type { Frame } from '../trace/events.ts';
@@ -16,9 +17,6 @@ export interface Cause {
 }
 
 const UNORDERED = 'free-without-waiting';
-/** Rules that say what is not waited for, or what came of it. */
-const RUNS_ON =
-  /^(memory-use-after-free|timer-freed-while-active|work-item-freed-while-queued)$|^(halt|init-fail)-(returns-with-|leaves-(timer-set|system-thread)|leaks-(interrupt|wdm-interrupt|ktimer|ex-timer|dpc)$|cancels-timers-first|frees-context-early|deregisters-interrupt-late)/;
 
 export class Causes {
   private readonly known = new Map<string, Cause>();

@@ -89,15 +89,18 @@ export class LockOrder {
   /** Whoever holds it (a thread may release another's) gives it up once. */
   released(lock: number): void {
     this.scheduler.ordering.unlock(lock);
-    const { current } = this.scheduler;
-    for (const context of [current, ...this.held.keys()]) {
-      const held = this.held.get(context);
-      const index = held?.findLastIndex((other) => other.lock === lock) ?? -1;
-      if (held === undefined || index < 0) continue;
-      if (held.length === 1) this.held.delete(context);
-      else held.splice(index, 1);
-      return;
-    }
+    if (this.drop(this.scheduler.current, lock)) return;
+    for (const context of this.held.keys()) if (this.drop(context, lock)) return;
+  }
+
+  /** True when the context held it. */
+  private drop(context: Context, lock: number): boolean {
+    const held = this.held.get(context);
+    const index = held?.findLastIndex((other) => other.lock === lock) ?? -1;
+    if (held === undefined || index < 0) return false;
+    if (held.length === 1) this.held.delete(context);
+    else held.splice(index, 1);
+    return true;
   }
 
   private note(from: Held, to: Held, held: readonly Held[]): void {

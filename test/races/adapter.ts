@@ -5,18 +5,12 @@ import {
   type Handle,
   type Handler,
   header,
-  IF_TYPE_ETHERNET_CSMACD,
-  MediaConnectStateDisconnected,
   type Miniport,
   NDIS_EVENT,
-  NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
-  NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
   NDIS_SPIN_LOCK,
-  NDIS_STATUS_NOT_SUPPORTED,
   NDIS_STATUS_PAUSED,
   NDIS_STATUS_RESOURCES,
   NDIS_STATUS_SUCCESS,
-  NdisMedium802_3,
   NET_BUFFER_LIST,
   NULL,
   pointer,
@@ -28,6 +22,7 @@ import {
 } from '../../src/index.ts';
 import { KDPC } from '../../src/kernel/dpcs.ts';
 import { KTIMER } from '../../src/kernel/timers.ts';
+import { idle, setAttributes } from '../miniport.ts';
 
 export const ADAPTER = struct('ADAPTER', {
   AdapterHandle: pointer,
@@ -106,22 +101,7 @@ export function raceMiniport({ begin, end }: RaceParts): Miniport {
       yield* wdk.NdisInitializeEvent({ Event: adapter.Stop.address });
       yield* wdk.NdisAllocateSpinLock({ SpinLock: adapter.Lock.address });
       yield* wdk.NdisAllocateSpinLock({ SpinLock: adapter.Other.address });
-      const registration = wdk.local(NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES, {
-        Header: header('NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES'),
-        MiniportAdapterContext: adapter.address,
-      });
-      const general = wdk.local(NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES, {
-        Header: header('NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES'),
-        MediaType: NdisMedium802_3,
-        MtuSize: 1500,
-        MediaConnectState: MediaConnectStateDisconnected,
-        LookaheadSize: 1500,
-        MacAddressLength: 6,
-        IfType: IF_TYPE_ETHERNET_CSMACD,
-      });
-      for (const { address } of [registration, general]) {
-        yield* wdk.NdisMSetMiniportAttributes({ NdisMiniportHandle, MiniportAttributes: address });
-      }
+      yield* setAttributes(wdk, NdisMiniportHandle, adapter.address);
       yield* begin(wdk, adapter);
       return NDIS_STATUS_SUCCESS;
     };
@@ -152,23 +132,13 @@ export function raceMiniport({ begin, end }: RaceParts): Miniport {
         RegistryPath,
         MiniportDriverContext: NULL,
         MiniportDriverCharacteristics: {
-          Header: header('NDIS_MINIPORT_DRIVER_CHARACTERISTICS', 2),
-          MajorNdisVersion: 6,
-          MinorNdisVersion: 30,
+          ...idle,
           InitializeHandlerEx: MiniportInitializeEx,
           HaltHandlerEx: MiniportHaltEx,
           UnloadHandler: function* MiniportDriverUnload() {
             yield* wdk.NdisMDeregisterMiniportDriver({ NdisMiniportDriverHandle });
           },
-          PauseHandler: () => NDIS_STATUS_SUCCESS,
-          RestartHandler: () => NDIS_STATUS_SUCCESS,
-          OidRequestHandler: () => NDIS_STATUS_NOT_SUPPORTED,
           SendNetBufferListsHandler: MiniportSendNetBufferLists,
-          ReturnNetBufferListsHandler: () => {},
-          CancelSendHandler: () => {},
-          DevicePnPEventNotifyHandler: () => {},
-          ShutdownHandlerEx: () => {},
-          CancelOidRequestHandler: () => {},
         },
       });
       NdisMiniportDriverHandle = registered.NdisMiniportDriverHandle;

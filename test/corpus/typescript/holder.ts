@@ -9,22 +9,16 @@ import {
   defineMiniport,
   type Handle,
   type Handler,
-  header,
-  IF_TYPE_ETHERNET_CSMACD,
-  MediaConnectStateDisconnected,
   type Miniport,
-  NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
-  NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
   NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER,
-  NDIS_STATUS_NOT_SUPPORTED,
   NDIS_STATUS_PAUSED,
   NDIS_STATUS_RESOURCES,
   NDIS_STATUS_SUCCESS,
-  NdisMedium802_3,
   NET_BUFFER_LIST,
   NULL,
   type Wdk,
 } from '../../../src/authoring.ts';
+import { idle, setAttributes } from '../../miniport.ts';
 
 /** 'kind'. */
 export const TAG = 0x646e_696b;
@@ -63,6 +57,22 @@ export interface Kind {
   acquire(wdk: Wdk, from: From): Coroutine<Held | undefined>;
 }
 
+/** What one call gives and another takes; nothing else is needed. */
+export const simple = (
+  name: string,
+  rule: string,
+  make: (wdk: Wdk, from: From) => Coroutine<(() => Coroutine<unknown>) | undefined>,
+  more: Partial<Kind> = {},
+): Kind => ({
+  name,
+  rule,
+  ...more,
+  *acquire(wdk, from) {
+    const own = yield* make(wdk, from);
+    return own === undefined ? undefined : { own };
+  },
+});
+
 /** Where it is not given back: in MiniportHaltEx, in a MiniportInitializeEx that fails behind it, in MiniportDriverUnload. */
 export type Seed = 'halt' | 'initialize' | 'unload';
 
@@ -73,6 +83,7 @@ export function holder(kind: Kind, whose: 'adapter' | 'driver', seed?: Seed): Mi
     let driver: Handle = NULL;
     let driverObject: Address = NULL;
     let ofDriver: Held | undefined;
+    const flags = kind.busMaster === true ? NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER : 0;
 
     function* giveBack(held: Held | undefined, here: Seed): Coroutine<void> {
       if (held === undefined) return;
@@ -80,35 +91,10 @@ export function holder(kind: Kind, whose: 'adapter' | 'driver', seed?: Seed): Mi
       yield* held.rest?.() ?? [];
     }
 
-    function* setAttributes(handle: Handle, context: Address): Coroutine<number> {
-      const registration = wdk.local(NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES, {
-        Header: header('NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES'),
-        MiniportAdapterContext: context,
-        AttributeFlags: kind.busMaster === true ? NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER : 0,
-      });
-      const general = wdk.local(NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES, {
-        Header: header('NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES'),
-        MediaType: NdisMedium802_3,
-        MtuSize: 1500,
-        MediaConnectState: MediaConnectStateDisconnected,
-        LookaheadSize: 1500,
-        MacAddressLength: 6,
-        IfType: IF_TYPE_ETHERNET_CSMACD,
-      });
-      for (const { address } of [registration, general]) {
-        const status = yield* wdk.NdisMSetMiniportAttributes({
-          NdisMiniportHandle: handle,
-          MiniportAttributes: address,
-        });
-        if (status !== NDIS_STATUS_SUCCESS) return status;
-      }
-      return NDIS_STATUS_SUCCESS;
-    }
-
     const MiniportInitializeEx: Handler<'MiniportInitializeEx'> = function* ({ NdisMiniportHandle: handle }) {
       const context = yield* allocate(wdk, handle, 64);
       if (context === NULL) return NDIS_STATUS_RESOURCES;
-      const status = yield* setAttributes(handle, context);
+      const status = yield* setAttributes(wdk, handle, context, flags);
       if (status !== NDIS_STATUS_SUCCESS) {
         yield* free(wdk, context);
         return status;
@@ -158,24 +144,14 @@ export function holder(kind: Kind, whose: 'adapter' | 'driver', seed?: Seed): Mi
         RegistryPath,
         MiniportDriverContext: NULL,
         MiniportDriverCharacteristics: {
-          Header: header('NDIS_MINIPORT_DRIVER_CHARACTERISTICS', 2),
-          MajorNdisVersion: 6,
-          MinorNdisVersion: 30,
+          ...idle,
           InitializeHandlerEx: MiniportInitializeEx,
           HaltHandlerEx: MiniportHaltEx,
           UnloadHandler: function* MiniportDriverUnload() {
             yield* giveBack(ofDriver, 'unload');
             yield* wdk.NdisMDeregisterMiniportDriver({ NdisMiniportDriverHandle: driver });
           },
-          PauseHandler: () => NDIS_STATUS_SUCCESS,
-          RestartHandler: () => NDIS_STATUS_SUCCESS,
-          OidRequestHandler: () => NDIS_STATUS_NOT_SUPPORTED,
           SendNetBufferListsHandler: MiniportSendNetBufferLists,
-          ReturnNetBufferListsHandler: () => {},
-          CancelSendHandler: () => {},
-          DevicePnPEventNotifyHandler: () => {},
-          ShutdownHandlerEx: () => {},
-          CancelOidRequestHandler: () => {},
         },
       });
       driver = NdisMiniportDriverHandle;

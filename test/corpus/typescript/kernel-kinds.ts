@@ -1,6 +1,6 @@
 /** Kinds of things that the kernel gives. */
 import { type Address, at, type Coroutine, NULL, type Wdk } from '../../../src/authoring.ts';
-import { type From, type Held, type Kind, TAG } from './holder.ts';
+import { type From, type Held, type Kind, simple, TAG } from './holder.ts';
 
 const SUCCESS = 0;
 const HOUR = 36_000_000_000;
@@ -30,22 +30,6 @@ const inMemory = (
     if (own !== undefined) return { own, rest };
     yield* rest();
     return undefined;
-  },
-});
-
-/** What one call gives and another takes; nothing else is needed. */
-const simple = (
-  name: string,
-  rule: string,
-  make: (wdk: Wdk, from: From) => Coroutine<(() => Coroutine<unknown>) | undefined>,
-  more: Partial<Kind> = {},
-): Kind => ({
-  name,
-  rule,
-  ...more,
-  *acquire(wdk, from) {
-    const own = yield* make(wdk, from);
-    return own === undefined ? undefined : { own };
   },
 });
 

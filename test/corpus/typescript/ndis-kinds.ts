@@ -14,7 +14,7 @@ import {
   type Wdk,
 } from '../../../src/authoring.ts';
 import { genericFor } from '../../../src/devices/registry.ts';
-import { allocate, type From, free, type Kind, TAG } from './holder.ts';
+import { allocate, type From, free, type Kind, simple, TAG } from './holder.ts';
 
 const HOUR = 36_000_000_000;
 
@@ -57,22 +57,6 @@ function* list(
   yield* wdk.NdisFreeNetBufferListPool({ PoolHandle });
   return undefined;
 }
-
-/** What one call gives and another takes; nothing else is needed. */
-const simple = (
-  name: string,
-  rule: string,
-  make: (wdk: Wdk, from: From) => Coroutine<(() => Coroutine<unknown>) | undefined>,
-  more: Partial<Kind> = {},
-): Kind => ({
-  name,
-  rule,
-  ...more,
-  *acquire(wdk, from) {
-    const own = yield* make(wdk, from);
-    return own === undefined ? undefined : { own };
-  },
-});
 
 function* configuration(wdk: Wdk, NdisHandle: Handle): Coroutine<Handle | undefined> {
   const { result, ConfigurationHandle } = yield* wdk.NdisOpenConfigurationEx({
